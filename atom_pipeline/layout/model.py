@@ -1,0 +1,419 @@
+"""The vocabulary of a layout document: what one YAML file under ``layouts/`` may say.
+
+Only shape belongs here: keys, types and the checks that one document can make of itself. Reading YAML with line
+numbers is in ``document``, rules across documents are in ``catalogue``, files are read in ``reading`` and written in
+``writing``. A field is said once; reader, writer, Pandera schema, Dagster columns and the layout's page derive from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field as Key, field_validator, model_validator
+
+
+class Strict(BaseModel):
+    """A part of a document: unknown keys are errors, and nothing changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Provenance(StrEnum):
+    """Whether a fact is the bank's, or ours until the bank's sheet arrives."""
+
+    SPEC = "spec"
+    INFERRED = "inferred"
+
+
+class Stage(StrEnum):
+    """What a file is for. The rules of the base know stages, never layouts by name."""
+
+    REMESSA = "remessa"
+    PARCELAS = "parcelas"
+    GARANTIAS = "garantias"
+    TELEFONES = "telefones"
+    REFIN = "refin"
+    ACORDOS = "acordos"
+    EXCLUSAO = "exclusao"
+    BATIMENTO = "batimento"
+    MASSIVA = "massiva"
+    HISTORICO = "historico"
+    MAILING = "mailing"
+    BAIXA = "baixa"
+    ERROS = "erros"
+
+
+class Merge(StrEnum):
+    """How the files of one layout and one day become one table (DESIGN section 4).
+
+    ``latest_per_key``: union, the row of the later stamp wins per key. ``replace_per_key``: the newest file that has a
+    key replaces that key's set of rows whole. ``union``: every distinct row of every file. ``newest_file``: the newest
+    file alone. ``append``: every row, in order of arrival.
+    """
+
+    LATEST_PER_KEY = "latest_per_key"
+    REPLACE_PER_KEY = "replace_per_key"
+    UNION = "union"
+    NEWEST_FILE = "newest_file"
+    APPEND = "append"
+
+
+class Severity(StrEnum):
+    """``refuse`` takes the row out, with its reason; ``flag`` keeps it and counts it."""
+
+    REFUSE = "refuse"
+    FLAG = "flag"
+
+
+class FieldType(StrEnum):
+    """Types of a value. Identifiers are text: since July 2026 a CNPJ has letters, and zeros on the left count."""
+
+    TEXT = "text"
+    DIGITS = "digits"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    DATE = "date"
+    TIME = "time"
+    DATETIME = "datetime"
+
+
+class Rule(StrEnum):
+    """Checks on one value that need more than a type; each is written once, in ``checks``."""
+
+    CPF_CNPJ = "cpf_cnpj"
+    CPF = "cpf"
+    CNPJ = "cnpj"
+    DDD = "ddd"
+    PHONE = "phone"  # a number without DDD: 8 digits, or 9 starting with 9
+    PHONE_WITH_DDD = "phone_with_ddd"
+    MOBILE_WITH_DDD = "mobile_with_ddd"
+    EMAIL = "email"
+    UF = "uf"
+    CEP = "cep"
+    PLATE = "plate"
+    CHASSIS = "chassis"
+
+
+class Check(Strict):
+    """One named check on a field and what a failure does."""
+
+    rule: Rule
+    severity: Severity = Severity.REFUSE
+
+
+class Personal(StrEnum):
+    """Personal data, so that it is masked wherever it is shown."""
+
+    DOCUMENT = "document"
+    NAME = "name"
+    PHONE = "phone"
+    EMAIL = "email"
+    ADDRESS = "address"
+
+
+FIELD_NAME = r"^[a-z][a-z0-9_]*$"
+
+
+class Field(Strict):
+    """One field of a record.
+
+    ``width`` is in bytes for fixed-width files and a maximum in characters for others. ``at`` is the first byte,
+    counted from 1; left out, a field begins where the one before it ends. ``decimals`` are implied when the type is
+    decimal and ``decimal_mark`` is empty.
+    """
+
+    name: Annotated[str, Key(pattern=FIELD_NAME)]
+    title: str | None = None  # the column's title in a file with a header line; default: the name
+    at: Annotated[int, Key(ge=1)] | None = None
+    width: Annotated[int, Key(ge=1)] | None = None
+    type: FieldType = FieldType.TEXT
+    format: str | None = None  # of a date: AAAAMMDD, DDMMAAAA, DD/MM/AAAA, AAAA-MM-DD, HHMMSS
+    decimals: Annotated[int, Key(ge=0, le=12)] = 0
+    decimal_mark: Literal["", ",", "."] = ""
+    thousands_mark: Literal["", ",", "."] = ""
+    suffix: str = ""  # e.g. % after a rate; allowed when read, added when written
+    signed: Literal["", "leading", "trailing"] = ""  # where the - (or +) stands; empty: never negative
+    zero_pad: Annotated[int, Key(ge=1)] | None = None  # digits: canonical length, zeros on the left
+    required: bool = False
+    equals: str | None = None  # a constant, checked when read and written by itself
+    default: str | None = None  # written when the records leave the column out
+    domain: dict[str, str] | None = None  # code: meaning
+    domain_severity: Severity = Severity.REFUSE
+    minimum: Decimal | date | None = None
+    maximum: Decimal | date | None = None
+    range_severity: Severity = Severity.REFUSE
+    type_severity: Severity = Severity.REFUSE  # flag: a value that does not convert is kept as null and counted
+    checks: tuple[Check, ...] = ()
+    personal: Personal | None = None
+    unit: str | None = None
+    description: str = ""
+    source: Provenance = Provenance.INFERRED
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _short_checks(cls, value: object) -> object:
+        """``checks: [cpf_cnpj]`` is short for a refusing check."""
+        if isinstance(value, list):
+            return [{"rule": item} if isinstance(item, str) else item for item in value]
+        return value
+
+    @model_validator(mode="after")
+    def _agrees_with_type(self) -> Field:
+        temporal = {FieldType.DATE, FieldType.TIME, FieldType.DATETIME}
+        if (self.type in temporal) != (self.format is not None):
+            raise ValueError("`format` goes with type date, time or datetime, and those need it")
+        if self.decimals and self.type is not FieldType.DECIMAL:
+            raise ValueError("`decimals` goes with type decimal")
+        if self.zero_pad and self.type is not FieldType.DIGITS:
+            raise ValueError("`zero_pad` goes with type digits")
+        if self.signed and self.type not in {FieldType.INTEGER, FieldType.DECIMAL}:
+            raise ValueError("`signed` goes with type integer or decimal")
+        return self
+
+
+class Group(Strict):
+    """A repeating group (OCCURS): its fields expand to ``<group>_<n>_<field>``, n from 1."""
+
+    group: Annotated[str, Key(pattern=FIELD_NAME)]
+    times: Annotated[int, Key(ge=1, le=99)]
+    title: str | None = None  # column titles of a delimited file: may hold {n}; default the expanded name
+    description: str = ""
+    fields: Annotated[tuple[Field, ...], Key(min_length=1)]
+
+    def expand(self) -> Iterator[Field]:
+        """Yield the fields of every repetition, in file order."""
+        for n in range(1, self.times + 1):
+            for field in self.fields:
+                yield field.model_copy(
+                    update={
+                        "name": f"{self.group}_{n}_{field.name}",
+                        "title": field.title.format(n=n) if field.title else None,
+                        "description": f"{field.description} ({self.group} {n} de {self.times})".strip(),
+                        "at": None,
+                    }
+                )
+
+
+class Match(Strict):
+    """How to tell a record type from its first bytes or first columns: the field holds this constant."""
+
+    field: str
+    equals: str
+
+
+class RecordRole(StrEnum):
+    HEADER = "header"
+    DETAIL = "detail"
+    TRAILER = "trailer"
+
+
+class Total(Strict):
+    """What a trailer's (or header's) field must equal: a count of records, or a sum of a field over a record type."""
+
+    field: str
+    count: tuple[str, ...] = ()  # names of record types counted; ["*"] counts every line of the file
+    sum_of: str | None = None  # "<record>.<field>"
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Total:
+        if bool(self.count) == (self.sum_of is not None):
+            raise ValueError("a total says either `count` or `sum_of`")
+        return self
+
+
+class Record(Strict):
+    """One record type: a line of a fixed-width file, or a row of a delimited one."""
+
+    name: Annotated[str, Key(pattern=FIELD_NAME)]
+    role: RecordRole = RecordRole.DETAIL
+    length: Annotated[int, Key(ge=1)] | None = None  # bytes without the line's end; fixed-width only
+    match: Match | None = None
+    required: bool = True  # for header and trailer: a file without it is refused
+    totals: tuple[Total, ...] = ()
+    description: str = ""
+    source: Provenance = Provenance.INFERRED
+    items: Annotated[tuple[Field | Group, ...], Key(alias="fields", min_length=1)]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Every field, groups expanded, in file order."""
+        out: list[Field] = []
+        for item in self.items:
+            if isinstance(item, Group):
+                out.extend(item.expand())
+            else:
+                out.append(item)
+        return tuple(out)
+
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The repeating groups by name."""
+        return {item.group: item for item in self.items if isinstance(item, Group)}
+
+    def field(self, name: str) -> Field:
+        """The field of that (expanded) name. Raises KeyError."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(name)
+
+    def spans(self) -> list[tuple[Field, int, int]]:
+        """(field, first byte from 0, byte after the last) of each field of a fixed-width record."""
+        out: list[tuple[Field, int, int]] = []
+        cursor = 0
+        for field in self.fields:
+            start = field.at - 1 if field.at is not None else cursor
+            cursor = start + (field.width or 0)
+            out.append((field, start, cursor))
+        return out
+
+    @model_validator(mode="after")
+    def _names_and_places(self) -> Record:
+        seen: set[str] = set()
+        for field in self.fields:
+            if field.name in seen:
+                raise ValueError(f"field {field.name} stands twice")
+            seen.add(field.name)
+        for total in self.totals:
+            if total.field not in seen:
+                raise ValueError(f"total of a field that does not exist: {total.field}")
+        if self.match and self.match.field not in seen:
+            raise ValueError(f"match on a field that does not exist: {self.match.field}")
+        if self.length is not None:
+            end = 0
+            for field, start, stop in self.spans():
+                if field.width is None:
+                    raise ValueError(f"field {field.name} has no width")
+                if start < end:
+                    raise ValueError(f"field {field.name} overlaps the one before it (byte {start + 1})")
+                if start > end:
+                    raise ValueError(f"bytes {end + 1} to {start} belong to no field (before {field.name})")
+                end = stop
+            if end != self.length:
+                raise ValueError(f"the fields fill {end} bytes, the record says {self.length}")
+        return self
+
+
+class FixedFormat(Strict):
+    """Fixed-width lines. ``newline: none`` is a file without line breaks (all records of one length)."""
+
+    kind: Literal["fixed"]
+    encoding: Literal["latin-1", "cp1252", "utf-8", "ascii"] = "latin-1"
+    newline: Literal["crlf", "lf", "any", "none"] = "any"  # what is written: any writes CR LF
+
+
+class DelimitedFormat(Strict):
+    """Delimited rows; ``header`` says whether the first line holds the columns' titles."""
+
+    kind: Literal["delimited"]
+    encoding: Literal["latin-1", "cp1252", "utf-8", "ascii"] = "latin-1"
+    newline: Literal["crlf", "lf", "any"] = "any"
+    delimiter: str = ";"
+    quote: str = '"'
+    header: bool = True
+    # what is written where a value could start a formula in a spreadsheet (= + - @, tab, CR): see FAULTS 35
+    formulas: Literal["neutralize", "refuse", "keep"] = "neutralize"
+
+
+class Version(Strict):
+    """The file as it is from a date on (the working day of the file)."""
+
+    since: date = date(2000, 1, 1)
+    until: date | None = None  # last day it is still accepted, when it overlaps the next one
+    note: str = ""
+    format: Annotated[FixedFormat | DelimitedFormat, Key(discriminator="kind")]
+    records: Annotated[tuple[Record, ...], Key(min_length=1)]
+
+    @property
+    def details(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.records if record.role is RecordRole.DETAIL)
+
+    @property
+    def header(self) -> Record | None:
+        return next((record for record in self.records if record.role is RecordRole.HEADER), None)
+
+    @property
+    def trailer(self) -> Record | None:
+        return next((record for record in self.records if record.role is RecordRole.TRAILER), None)
+
+    def record(self, name: str) -> Record:
+        for record in self.records:
+            if record.name == name:
+                return record
+        raise KeyError(name)
+
+    @model_validator(mode="after")
+    def _record_types_can_be_told_apart(self) -> Version:
+        names = [record.name for record in self.records]
+        if len(set(names)) != len(names):
+            raise ValueError("two record types have one name")
+        if not self.details:
+            raise ValueError("no detail record")
+        if len(self.records) > 1 and any(record.match is None for record in self.records):
+            raise ValueError("with several record types each needs `match`")
+        if isinstance(self.format, FixedFormat) and any(record.length is None for record in self.records):
+            raise ValueError("a fixed-width record needs `length`")
+        return self
+
+
+class NamePattern(Strict):
+    """A file name as the bank writes it, e.g. ``<AAAAMMDD>_<HHMMSS>_remessa_<ASCOB>_out.<ASCOB>[.txt]``.
+
+    Tokens: ``<AAAAMMDD> <DDMMAAAA> <DDMMAA> <HHMMSS> <ASCOB> <DIA> <ONDA> <TIPO>`` and others in ``names``; ``[...]``
+    is optional; case does not matter. ``excel`` marks a workbook with the same columns as the delimited format.
+    """
+
+    pattern: str
+    excel: bool = False
+    source: Provenance = Provenance.SPEC
+    note: str = ""
+
+
+class Layout(Strict):
+    """One file that is read or written."""
+
+    layout: Annotated[str, Key(pattern=FIELD_NAME)]
+    title: str
+    description: str
+    stage: Stage
+    direction: Literal["in", "out"] = "in"
+    rules: tuple[str, ...] = ()  # R004, UC001
+    source: Provenance = Provenance.INFERRED
+    names: Annotated[tuple[NamePattern, ...], Key(min_length=1)]
+    cutover: bool = False  # the name's hour decides the day, by the portfolio's cutover
+    merge: Merge = Merge.APPEND
+    key: tuple[str, ...] = ()
+    unique: Literal["refuse", "flag", "allow"] = "allow"  # a key that stands twice in one file; the last row is kept
+    max_rejects: Annotated[float, Key(ge=0, le=1)] = 0.05  # share of the rows read; above it the file is refused
+    empty: Literal["accept", "refuse"] = "accept"  # a header alone, or no bytes
+    versions: Annotated[tuple[Version, ...], Key(min_length=1)]
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _short_names(cls, value: object) -> object:
+        if isinstance(value, list):
+            return [{"pattern": item} if isinstance(item, str) else item for item in value]
+        return value
+
+    def version_on(self, day: date) -> Version:
+        """The newest version in force on a working day. Raises LookupError before the first one."""
+        inforce = [version for version in self.versions if version.since <= day]
+        if not inforce:
+            raise LookupError(f"{self.layout}: no version in force on {day:%Y-%m-%d}")
+        return max(inforce, key=lambda version: version.since)
+
+    @model_validator(mode="after")
+    def _keys_exist(self) -> Layout:
+        for version in self.versions:
+            for record in version.details:
+                have = {field.name for field in record.fields}
+                missing = [name for name in self.key if name not in have]
+                if missing:
+                    raise ValueError(f"key {', '.join(missing)} is not in record {record.name}")
+        if self.merge in {Merge.LATEST_PER_KEY, Merge.REPLACE_PER_KEY} and not self.key:
+            raise ValueError(f"merge {self.merge} needs a key")
+        return self

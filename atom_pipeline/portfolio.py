@@ -1,0 +1,125 @@
+"""The vocabulary of ``portfolio.yaml``: what is decided per creditor's portfolio, and never in code.
+
+Only shape belongs here. Which layouts exist beside it, and whether the names used here are among them, is checked in
+``layout.catalogue``.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field as Key
+
+from atom_pipeline.layout.model import FIELD_NAME, Strict
+
+Share = Annotated[float, Key(ge=0, le=1)]
+Name = Annotated[str, Key(pattern=FIELD_NAME)]
+
+
+class Operation(Strict):
+    """Which days operate. What falls on another day rolls forward to the next one (DESIGN section 4)."""
+
+    start: date  # the first partition
+    weekdays: tuple[Annotated[int, Key(ge=1, le=7)], ...] = (1, 2, 3, 4, 5)  # ISO: Monday is 1
+    bank_holidays: Literal["closed", "open"] = "closed"  # the ANBIMA calendar
+    timezone: str = "America/Sao_Paulo"
+    cutover: time = time(12, 0)  # a file stamped at or after it belongs to the next working day
+
+
+class BlockBy(StrEnum):
+    CONTRATO = "contrato"
+    CLIENTE = "cliente"
+
+
+class Block(Strict):
+    """The stand-by after a settled acordo (R015, R019, R020)."""
+
+    by: BlockBy = BlockBy.CONTRATO
+    days: Annotated[int, Key(ge=1, le=30)] = 3  # the last day of the window, counted from the block's day (0)
+    calendar: Literal["bank", "calendar"] = "bank"
+    motives_known: tuple[str, ...] = ()  # motives of acordos (R017) that block
+    motives_without_block: tuple[str, ...] = ()  # broken or cancelled: recorded, they do not block
+
+
+class Guards(Strict):
+    """Shares above which a step is held until an operator releases it (DESIGN section 5)."""
+
+    max_baixa_batimento: Share = 0.30  # contracts closed / open base
+    max_exclusao: Share = 0.30  # contracts retired / open base
+    max_acordos: Share = 0.30  # contracts newly blocked / open base
+    min_remessa: Share = 0.50  # rows of the remessa / median of the last ones
+    remessas_compared: Annotated[int, Key(ge=1)] = 5
+    smallest_base: Annotated[int, Key(ge=0)] = 20  # below this many open contracts shares mean nothing
+
+
+class Expectation(Strict):
+    """A file that the day expects: any one of these layouts fulfils it."""
+
+    name: Name
+    any_of: Annotated[tuple[Name, ...], Key(min_length=1)]
+    weekdays: tuple[Annotated[int, Key(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
+    due: time | None = None  # local time after which it is late
+    due_day: Literal["before", "same"] = "same"  # the evening before D, or on D itself
+    required_for_carga: bool = False
+    waived_by: str | None = None  # the decision that stands in for the file: no-acordos, no-remessa
+
+
+class Telefones(Strict):
+    """Places of the mailing (R025)."""
+
+    places: Annotated[int, Key(ge=1)] = 10
+    kept_for_enrichment: Annotated[int, Key(ge=0)] = 3
+
+
+class Batimento(Strict):
+    """Which rows of the batimento are this portfolio's (R016, R022), and what it waits for (R021)."""
+
+    carteiras: tuple[str, ...] = ()  # empty: every value
+    cod_assessoria: tuple[str, ...] = ()
+    waits_for: tuple[Name, ...] = ()  # expectations that must have a loaded file on the day
+
+
+class Publication(Strict):
+    """When Manager's files go out (DESIGN section 6)."""
+
+    carga_deadline: time = time(6, 30)
+
+
+class Retention(Strict):
+    """How long things are kept, in days; nothing is removed when empty."""
+
+    lake: int | None = None
+    archive: int | None = None
+
+
+class Campaign(Strict):
+    """The campaign at the CRM (R001)."""
+
+    id: int
+    name: str
+
+
+class Portfolio(Strict):
+    """One creditor's portfolio: the document ``portfolio.yaml`` of a layouts folder."""
+
+    portfolio: Name
+    title: str
+    description: str
+    prefix: Name | None = None  # a folder of its own in lake and archive; one portfolio may have none
+    creditor: str
+    ascob: str  # the agency's id at the bank
+    campaign: Campaign
+    owners: tuple[str, ...] = ()
+    operation: Operation
+    contrato_digits: Annotated[int, Key(ge=1)] | None = None  # canonical length: a spreadsheet eats leading zeros
+    contratos_columns: tuple[Name, ...] = ()  # remessa fields carried in `contratos` for the mailing and the models
+    faixas_atraso: tuple[int, ...] = (30, 60, 90, 120, 180, 360)  # upper ends, in days
+    block: Block = Block()
+    guards: Guards = Guards()
+    expects: tuple[Expectation, ...] = ()
+    batimento: Batimento = Batimento()
+    telefones: Telefones = Telefones()
+    publication: Publication = Publication()
+    retention: Retention = Retention()
