@@ -13,7 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field as Key, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import Field as Key
 
 
 class Strict(BaseModel):
@@ -84,7 +85,7 @@ class FieldType(StrEnum):
 class Rule(StrEnum):
     """Checks on one value that need more than a type; each is written once, in ``checks``."""
 
-    CPF_CNPJ = "cpf_cnpj"
+    CPF_CNPJ = "cpf_cnpj"  # read without . / -; a spreadsheet's lost zeros put back: to 11, or from 12 on to 14
     CPF = "cpf"
     CNPJ = "cnpj"
     DDD = "ddd"
@@ -138,6 +139,10 @@ class Field(Strict):
     suffix: str = ""  # e.g. % after a rate; allowed when read, added when written
     signed: Literal["", "leading", "trailing"] = ""  # where the - (or +) stands; empty: never negative
     zero_pad: Annotated[int, Key(ge=1)] | None = None  # digits: canonical length, zeros on the left
+    strip_zeros: bool = False  # digits: zeros on the left are padding (a phone in a wider field); all zeros is null
+    # cpf_cnpj: the field of the same record (or group) that says F or J. A CPF may stand in 14 bytes as 11 digits and
+    # blanks or with zeros on the left; read as F it is its last 11 digits, as J all 14 (000000001-91 is valid as both)
+    person_type: str | None = None
     required: bool = False
     equals: str | None = None  # a constant, checked when read and written by itself
     default: str | None = None  # written when the records leave the column out
@@ -170,6 +175,10 @@ class Field(Strict):
             raise ValueError("`decimals` goes with type decimal")
         if self.zero_pad and self.type is not FieldType.DIGITS:
             raise ValueError("`zero_pad` goes with type digits")
+        if self.strip_zeros and (self.type is not FieldType.DIGITS or self.zero_pad):
+            raise ValueError("`strip_zeros` goes with type digits without `zero_pad`")
+        if self.person_type and all(check.rule is not Rule.CPF_CNPJ for check in self.checks):
+            raise ValueError("`person_type` goes with the check cpf_cnpj")
         if self.signed and self.type not in {FieldType.INTEGER, FieldType.DECIMAL}:
             raise ValueError("`signed` goes with type integer or decimal")
         return self
@@ -185,15 +194,17 @@ class Group(Strict):
     fields: Annotated[tuple[Field, ...], Key(min_length=1)]
 
     def expand(self) -> Iterator[Field]:
-        """Yield the fields of every repetition, in file order."""
+        """Yield the fields of every repetition, in file order. ``person_type`` names a field of the same group."""
         for n in range(1, self.times + 1):
             for field in self.fields:
+                person_type = f"{self.group}_{n}_{field.person_type}" if field.person_type else None
                 yield field.model_copy(
                     update={
                         "name": f"{self.group}_{n}_{field.name}",
                         "title": field.title.format(n=n) if field.title else None,
                         "description": f"{field.description} ({self.group} {n} de {self.times})".strip(),
                         "at": None,
+                        "person_type": person_type,
                     }
                 )
 
@@ -234,9 +245,29 @@ class Record(Strict):
     match: Match | None = None
     required: bool = True  # for header and trailer: a file without it is refused
     totals: tuple[Total, ...] = ()
+    # what a value that does not convert, or is out of its domain or range, does in fields that do not say it themselves
+    severity: Severity = Severity.REFUSE
     description: str = ""
     source: Provenance = Provenance.INFERRED
     items: Annotated[tuple[Field | Group, ...], Key(alias="fields", min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _severity_of_its_fields(cls, value: object) -> object:
+        """Hand the record's ``severity`` to the fields (not to their ``checks``, which say their own)."""
+        if not isinstance(value, dict) or "severity" not in value:
+            return value
+        given = dict.fromkeys(("type_severity", "domain_severity", "range_severity"), value["severity"])
+
+        def handed(item: object) -> object:
+            if not isinstance(item, dict):
+                return item
+            if isinstance(item.get("fields"), list):
+                return {**item, "fields": [handed(field) for field in item["fields"]]}
+            return {**given, **item}
+
+        items = value.get("fields")
+        return {**value, "fields": [handed(item) for item in items]} if isinstance(items, list) else value
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -281,6 +312,9 @@ class Record(Strict):
         for total in self.totals:
             if total.field not in seen:
                 raise ValueError(f"total of a field that does not exist: {total.field}")
+        for field in self.fields:
+            if field.person_type and field.person_type not in seen:
+                raise ValueError(f"person_type of {field.name} names a field that does not exist: {field.person_type}")
         if self.match and self.match.field not in seen:
             raise ValueError(f"match on a field that does not exist: {self.match.field}")
         if self.length is not None:
