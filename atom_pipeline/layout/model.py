@@ -7,20 +7,76 @@ numbers is in ``document``, rules across documents are in ``catalogue``, files a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic import Field as Key
+from pydantic_core import PydanticCustomError
+
+from atom_pipeline.layout import pattern as names
 
 
 class Strict(BaseModel):
     """A part of a document: unknown keys are errors, and nothing changes after it was read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, without the cached properties: they would speak of the original."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in copy.__dict__.keys() - type(self).model_fields.keys():
+            del copy.__dict__[name]
+        return copy
+
+
+Problem = tuple[tuple[str | int, ...], str]  # where, from the part that is checked; what is wrong
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise all that is wrong with one part of a document at once; ``document`` finds each one's line."""
+    if problems:
+        text = "; ".join(message for _, message in problems)
+        raise PydanticCustomError("consistency", "{text}", {"text": text, "problems": problems})
+
+
+def _iso_day(value: object) -> object:
+    """A date in a document is AAAA-MM-DD; a bare number would be taken for seconds since 1970."""
+    if isinstance(value, str) and (len(value) != 10 or value[4] != "-"):
+        raise ValueError("a date is written AAAA-MM-DD")
+    return value
+
+
+def _number_or_day(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value) if value[4:5] == "-" else Decimal(value)
+    except ArithmeticError:
+        raise ValueError("a bound is a number, or a date as AAAA-MM-DD") from None
+
+
+def _finite(value: Decimal | date) -> Decimal | date:
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise ValueError("a bound is a finite number")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+Bound = Annotated[Decimal | date, BeforeValidator(_number_or_day), AfterValidator(_finite)]
 
 
 class Provenance(StrEnum):
@@ -148,8 +204,8 @@ class Field(Strict):
     default: str | None = None  # written when the records leave the column out
     domain: dict[str, str] | None = None  # code: meaning
     domain_severity: Severity = Severity.REFUSE
-    minimum: Decimal | date | None = None
-    maximum: Decimal | date | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
     range_severity: Severity = Severity.REFUSE
     type_severity: Severity = Severity.REFUSE  # flag: a value that does not convert is kept as null and counted
     checks: tuple[Check, ...] = ()
@@ -167,20 +223,32 @@ class Field(Strict):
         return value
 
     @model_validator(mode="after")
-    def _agrees_with_type(self) -> Field:
-        temporal = {FieldType.DATE, FieldType.TIME, FieldType.DATETIME}
-        if (self.type in temporal) != (self.format is not None):
-            raise ValueError("`format` goes with type date, time or datetime, and those need it")
-        if self.decimals and self.type is not FieldType.DECIMAL:
-            raise ValueError("`decimals` goes with type decimal")
-        if self.zero_pad and self.type is not FieldType.DIGITS:
-            raise ValueError("`zero_pad` goes with type digits")
-        if self.strip_zeros and (self.type is not FieldType.DIGITS or self.zero_pad):
-            raise ValueError("`strip_zeros` goes with type digits without `zero_pad`")
-        if self.person_type and all(check.rule is not Rule.CPF_CNPJ for check in self.checks):
-            raise ValueError("`person_type` goes with the check cpf_cnpj")
-        if self.signed and self.type not in {FieldType.INTEGER, FieldType.DECIMAL}:
-            raise ValueError("`signed` goes with type integer or decimal")
+    def _agrees_with_type(self) -> Self:
+        temporal = self.type in {FieldType.DATE, FieldType.TIME, FieldType.DATETIME}
+        numeric = self.type in {FieldType.INTEGER, FieldType.DECIMAL}
+        digits = self.type is FieldType.DIGITS
+        documents = any(check.rule is Rule.CPF_CNPJ for check in self.checks)
+        rules: list[tuple[str, bool, str]] = [
+            ("format", temporal == (self.format is not None), "goes with type date, time or datetime, which need it"),
+            ("decimals", not self.decimals or self.type is FieldType.DECIMAL, "goes with type decimal"),
+            ("decimal_mark", not self.decimal_mark or self.type is FieldType.DECIMAL, "goes with type decimal"),
+            ("thousands_mark", not self.thousands_mark or numeric, "goes with type integer or decimal"),
+            ("zero_pad", not self.zero_pad or digits, "goes with type digits"),
+            ("strip_zeros", not self.strip_zeros or (digits and not self.zero_pad), "goes with digits, not zero_pad"),
+            ("person_type", not self.person_type or documents, "goes with the check cpf_cnpj"),
+            ("signed", not self.signed or numeric, "goes with type integer or decimal"),
+        ]
+        problems: list[Problem] = [((key,), f"`{key}` {text}") for key, good, text in rules if not good]
+        if self.thousands_mark and self.thousands_mark == self.decimal_mark:
+            problems.append((("thousands_mark",), "thousands and decimals have the same mark"))
+        for key, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
+            if bound is not None and not (numeric if isinstance(bound, Decimal) else self.type is FieldType.DATE):
+                problems.append(
+                    ((key,), f"`{key}` is a number for integer and decimal, a date for date, else not said")
+                )
+        if self.minimum is not None and type(self.minimum) is type(self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
+            problems.append((("maximum",), "`maximum` is less than `minimum`"))
+        refuse(problems)
         return self
 
 
@@ -192,6 +260,21 @@ class Group(Strict):
     title: str | None = None  # column titles of a delimited file: may hold {n}; default the expanded name
     description: str = ""
     fields: Annotated[tuple[Field, ...], Key(min_length=1)]
+
+    @model_validator(mode="after")
+    def _titles_can_be_numbered(self) -> Self:
+        problems: list[Problem] = []
+        for place, field in enumerate(self.fields):
+            try:
+                (field.title or "").format(n=1)
+            except (ValueError, LookupError):
+                problems.append((("fields", place, "title"), "a title in a group may hold {n}, and no other braces"))
+            if field.at is not None:
+                problems.append(
+                    (("fields", place, "at"), "`at` has no meaning in a group: its fields follow each other")
+                )
+        refuse(problems)
+        return self
 
     def expand(self) -> Iterator[Field]:
         """Yield the fields of every repetition, in file order. ``person_type`` names a field of the same group."""
@@ -236,6 +319,14 @@ class Total(Strict):
         return self
 
 
+def _field_or_group(value: object) -> str:
+    """An item of ``fields`` is a group when it says ``group``: so that its findings are those of one of both."""
+    return "<Group>" if isinstance(value, Group) or (isinstance(value, dict) and "group" in value) else "<Field>"
+
+
+Item = Annotated[Annotated[Field, Tag("<Field>")] | Annotated[Group, Tag("<Group>")], Discriminator(_field_or_group)]
+
+
 class Record(Strict):
     """One record type: a line of a fixed-width file, or a row of a delimited one."""
 
@@ -249,7 +340,7 @@ class Record(Strict):
     severity: Severity = Severity.REFUSE
     description: str = ""
     source: Provenance = Provenance.INFERRED
-    items: Annotated[tuple[Field | Group, ...], Key(alias="fields", min_length=1)]
+    items: Annotated[tuple[Item, ...], Key(alias="fields", min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
@@ -269,28 +360,32 @@ class Record(Strict):
         items = value.get("fields")
         return {**value, "fields": [handed(item) for item in items]} if isinstance(items, list) else value
 
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """Every field, groups expanded, in file order."""
-        out: list[Field] = []
-        for item in self.items:
-            if isinstance(item, Group):
-                out.extend(item.expand())
-            else:
-                out.append(item)
+    @cached_property
+    def _placed(self) -> tuple[tuple[Field, int], ...]:
+        """Every field, groups expanded, in file order, with the number of its item."""
+        out: list[tuple[Field, int]] = []
+        for place, item in enumerate(self.items):
+            out.extend((field, place) for field in (item.expand() if isinstance(item, Group) else (item,)))
         return tuple(out)
 
-    @property
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Every field, groups expanded, in file order."""
+        return tuple(field for field, _ in self._placed)
+
+    @cached_property
     def groups(self) -> dict[str, Group]:
         """The repeating groups by name."""
         return {item.group: item for item in self.items if isinstance(item, Group)}
 
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """The fields by (expanded) name."""
+        return {field.name: field for field in self.fields}
+
     def field(self, name: str) -> Field:
         """The field of that (expanded) name. Raises KeyError."""
-        for field in self.fields:
-            if field.name == name:
-                return field
-        raise KeyError(name)
+        return self.by_name[name]
 
     def spans(self) -> list[tuple[Field, int, int]]:
         """(field, first byte from 0, byte after the last) of each field of a fixed-width record."""
@@ -303,33 +398,46 @@ class Record(Strict):
         return out
 
     @model_validator(mode="after")
-    def _names_and_places(self) -> Record:
+    def _names_and_places(self) -> Self:
+        problems: list[Problem] = []
         seen: set[str] = set()
-        for field in self.fields:
+        for field, place in self._placed:
             if field.name in seen:
-                raise ValueError(f"field {field.name} stands twice")
+                problems.append((("fields", place), f"field {field.name} stands twice"))
             seen.add(field.name)
-        for total in self.totals:
+        for place, total in enumerate(self.totals):
             if total.field not in seen:
-                raise ValueError(f"total of a field that does not exist: {total.field}")
-        for field in self.fields:
+                problems.append((("totals", place), f"total of a field that does not exist: {total.field}"))
+        for field, place in self._placed:
             if field.person_type and field.person_type not in seen:
-                raise ValueError(f"person_type of {field.name} names a field that does not exist: {field.person_type}")
+                text = f"person_type of {field.name} names a field that does not exist: {field.person_type}"
+                problems.append((("fields", place), text))
         if self.match and self.match.field not in seen:
-            raise ValueError(f"match on a field that does not exist: {self.match.field}")
+            problems.append((("match", "field"), f"match on a field that does not exist: {self.match.field}"))
         if self.length is not None:
-            end = 0
-            for field, start, stop in self.spans():
-                if field.width is None:
-                    raise ValueError(f"field {field.name} has no width")
-                if start < end:
-                    raise ValueError(f"field {field.name} overlaps the one before it (byte {start + 1})")
-                if start > end:
-                    raise ValueError(f"bytes {end + 1} to {start} belong to no field (before {field.name})")
-                end = stop
-            if end != self.length:
-                raise ValueError(f"the fields fill {end} bytes, the record says {self.length}")
+            problems += self._bytes_out_of_place(self.length)
+        refuse(problems)
         return self
+
+    def _bytes_out_of_place(self, length: int) -> list[Problem]:
+        """Fields without width, overlaps, gaps, and a sum of widths that is not the record's length."""
+        problems: list[Problem] = [
+            (("fields", place), f"field {field.name} has no width") for field, place in self._placed if not field.width
+        ]
+        if problems:
+            return problems  # every field after one without width is out of place
+        end = 0
+        for (field, start, stop), (_, place) in zip(self.spans(), self._placed, strict=True):
+            if start < end:
+                text = f"field {field.name} overlaps the one before it (byte {start + 1})"
+                problems.append((("fields", place), text))
+            if start > end:
+                text = f"bytes {end + 1} to {start} belong to no field (before {field.name})"
+                problems.append((("fields", place), text))
+            end = stop
+        if end != length:
+            problems.append((("length",), f"the fields fill {end} bytes, the record says {length}"))
+        return problems
 
 
 class FixedFormat(Strict):
@@ -356,8 +464,8 @@ class DelimitedFormat(Strict):
 class Version(Strict):
     """The file as it is from a date on (the working day of the file)."""
 
-    since: date = date(2000, 1, 1)
-    until: date | None = None  # last day it is still accepted, when it overlaps the next one
+    since: Day = date(2000, 1, 1)
+    until: Day | None = None  # last day it is still accepted, when it overlaps the next one
     note: str = ""
     format: Annotated[FixedFormat | DelimitedFormat, Key(discriminator="kind")]
     records: Annotated[tuple[Record, ...], Key(min_length=1)]
@@ -381,16 +489,30 @@ class Version(Strict):
         raise KeyError(name)
 
     @model_validator(mode="after")
-    def _record_types_can_be_told_apart(self) -> Version:
-        names = [record.name for record in self.records]
-        if len(set(names)) != len(names):
-            raise ValueError("two record types have one name")
+    def _record_types_can_be_told_apart(self) -> Self:
+        problems: list[Problem] = []
+        types: dict[str, tuple[FieldType, int]] = {}
         if not self.details:
-            raise ValueError("no detail record")
-        if len(self.records) > 1 and any(record.match is None for record in self.records):
-            raise ValueError("with several record types each needs `match`")
-        if isinstance(self.format, FixedFormat) and any(record.length is None for record in self.records):
-            raise ValueError("a fixed-width record needs `length`")
+            problems.append((("records",), "no record of role detail"))
+        for place, record in enumerate(self.records):
+            at = ("records", place)
+            if record.name in {other.name for other in self.records[:place]}:
+                problems.append((at, f"two record types have the name {record.name}"))
+            if len(self.records) > 1 and record.match is None:
+                problems.append((at, "with several record types each needs `match`"))
+            if isinstance(self.format, FixedFormat) and record.length is None:
+                problems.append((at, "a fixed-width record needs `length`"))
+            if record.role is not RecordRole.DETAIL:
+                continue
+            for field in record.fields:
+                kind = (field.type, field.decimals)
+                if types.setdefault(field.name, kind) != kind:
+                    problems.append(
+                        (at, f"field {field.name} has another type in another record: one table holds both")
+                    )
+        if self.until is not None and self.until < self.since:
+            problems.append((("until",), "`until` is before `since`"))
+        refuse(problems)
         return self
 
 
@@ -405,6 +527,12 @@ class NamePattern(Strict):
     excel: bool = False
     source: Provenance = Provenance.SPEC
     note: str = ""
+
+    @field_validator("pattern")
+    @classmethod
+    def _can_be_read(cls, value: str) -> str:
+        names.tokens_of(value)
+        return value
 
 
 class Layout(Strict):
@@ -441,13 +569,30 @@ class Layout(Strict):
         return max(inforce, key=lambda version: version.since)
 
     @model_validator(mode="after")
-    def _keys_exist(self) -> Layout:
-        for version in self.versions:
-            for record in version.details:
-                have = {field.name for field in record.fields}
-                missing = [name for name in self.key if name not in have]
-                if missing:
-                    raise ValueError(f"key {', '.join(missing)} is not in record {record.name}")
+    def _agrees_with_itself(self) -> Self:
+        problems: list[Problem] = []
+        since: set[date] = set()
+        for place, version in enumerate(self.versions):
+            if version.since in since:
+                problems.append((("versions", place, "since"), "two versions begin on the same day"))
+            since.add(version.since)
+            for number, record in enumerate(version.records):
+                missing = [name for name in self.key if name not in record.by_name]
+                if record.role is RecordRole.DETAIL and missing:
+                    text = f"key {', '.join(missing)} is not in record {record.name}"
+                    problems.append((("versions", place, "records", number), text))
+        for place, name in enumerate(self.names):
+            tokens = names.tokens_of(name.pattern)
+            at = ("names", place, "pattern")
+            if self.direction == "in" and not names.has_day(tokens):
+                problems.append((at, "a file that is read has its date in its name, e.g. <AAAAMMDD>"))
+            if self.direction == "in" and self.cutover and not names.has_time(tokens):
+                problems.append((at, "`cutover` needs the hour in the name, e.g. <HHMMSS>"))
+            if name.excel and any(isinstance(version.format, FixedFormat) for version in self.versions):
+                problems.append((("names", place, "excel"), "a workbook goes with a delimited format"))
         if self.merge in {Merge.LATEST_PER_KEY, Merge.REPLACE_PER_KEY} and not self.key:
-            raise ValueError(f"merge {self.merge} needs a key")
+            problems.append((("merge",), f"merge {self.merge} needs a key"))
+        if self.unique != "allow" and not self.key:
+            problems.append((("unique",), f"unique {self.unique} needs a key"))
+        refuse(problems)
         return self
