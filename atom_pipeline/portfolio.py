@@ -6,26 +6,37 @@ Only shape belongs here. Which layouts exist beside it, and whether the names us
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import time
 from enum import StrEnum
 from typing import Annotated, Literal
 
+from pydantic import BeforeValidator
 from pydantic import Field as Key
 
-from atom_pipeline.layout.model import FIELD_NAME, Strict
+from atom_pipeline.layout.model import FIELD_NAME, Day, Strict
 
 Share = Annotated[float, Key(ge=0, le=1)]
 Name = Annotated[str, Key(pattern=FIELD_NAME)]
 
 
+def _hour_and_minute(value: object) -> object:
+    """An hour in a document is HH:MM; a bare number would be taken for seconds."""
+    if isinstance(value, str) and ":" not in value:
+        raise ValueError("an hour is written HH:MM")
+    return value
+
+
+Clock = Annotated[time, BeforeValidator(_hour_and_minute)]
+
+
 class Operation(Strict):
     """Which days operate. What falls on another day rolls forward to the next one (DESIGN section 4)."""
 
-    start: date  # the first partition
+    start: Day  # the first partition
     weekdays: tuple[Annotated[int, Key(ge=1, le=7)], ...] = (1, 2, 3, 4, 5)  # ISO: Monday is 1
     bank_holidays: Literal["closed", "open"] = "closed"  # the ANBIMA calendar
     timezone: str = "America/Sao_Paulo"
-    cutover: time = time(12, 0)  # a file stamped at or after it belongs to the next working day
+    cutover: Clock = time(12, 0)  # a file stamped at or after it belongs to the next working day
 
 
 class BlockBy(StrEnum):
@@ -60,7 +71,7 @@ class Expectation(Strict):
     name: Name
     any_of: Annotated[tuple[Name, ...], Key(min_length=1)]
     weekdays: tuple[Annotated[int, Key(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
-    due: time | None = None  # local time after which it is late
+    due: Clock | None = None  # local time after which it is late
     due_day: Literal["before", "same"] = "same"  # the evening before D, or on D itself
     required_for_carga: bool = False
     waived_by: str | None = None  # the decision that stands in for the file: no-acordos, no-remessa
@@ -84,7 +95,7 @@ class Batimento(Strict):
 class Publication(Strict):
     """When Manager's files go out (DESIGN section 6)."""
 
-    carga_deadline: time = time(6, 30)
+    carga_deadline: Clock = time(6, 30)
 
 
 class Retention(Strict):
