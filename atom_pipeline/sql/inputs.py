@@ -1,0 +1,79 @@
+"""What a model reads beside the tables of the base: parameters, the block's calendar, the day's loads, what was sent.
+
+Nothing of a single model belongs here: a model takes of this what its SQL names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+
+import polars as pl
+
+from atom_pipeline.calendar import is_bank_day
+from atom_pipeline.portfolio import Block, Portfolio
+from atom_pipeline.rules.state import TABLES, Schema, schema
+from atom_pipeline.sql.model import SqlModel
+
+# Tables that models read and no rule makes: the calendar of a block; the day's files, from the ledger; what Manager
+# has, from the waves sent to it.
+INPUTS: dict[str, Schema] = {
+    "calendario": {"dia": pl.Date, "util": pl.Boolean, "ordem": pl.Int64},
+    "cargas": {
+        "dia": pl.Date,
+        "layout": pl.String,
+        "arquivo": pl.String,
+        "versao": pl.Int64,
+        "tamanho": pl.Int64,
+        "sha256": pl.String,
+        "situacao": pl.String,
+        "motivo": pl.String,
+        "lidas": pl.Int64,
+        "aceitas": pl.Int64,
+        "recusadas": pl.Int64,
+        "substituidas": pl.Int64,
+    },
+    "manager_atual": {
+        "contrato": pl.String,
+        "id_crm": pl.String,
+        "conteudo": pl.String,
+        "onda": pl.Int64,
+        "dia": pl.Date,
+    },
+}
+
+
+def table_columns(models: Iterable[SqlModel], carried: Mapping[str, Schema]) -> dict[str, tuple[str, ...]]:
+    """The columns of all that a model can read, as ``lineage`` wants them: the base, the inputs and the models.
+
+    ``carried`` gives, for a table that carries a layout's fields (``contratos``, ``cadastro``, ...), those fields.
+    """
+    return {
+        **{table: tuple(schema(table, carried.get(table))) for table in TABLES},
+        **{table: tuple(columns) for table, columns in INPUTS.items()},
+        **{model.name: tuple(model.columns) for model in models},
+    }
+
+
+def model_parameters(portfolio: Portfolio, day: date) -> dict[str, object]:
+    """Every ``$name`` a model may use: the day, the places of the mailing (R025), the block's length, the faixas."""
+    return {
+        "dia": day,
+        "lugares": portfolio.telefones.places,
+        "lugares_enriquecimento": portfolio.telefones.kept_for_enrichment,
+        "dias_bloqueio": portfolio.block.days,
+        "faixas_atraso": list(portfolio.faixas_atraso),
+    }
+
+
+def calendar_table(first: date, last: date, block: Block) -> pl.DataFrame:
+    """Table ``calendario``: dia, util (it counts towards the end of a block), ordem (days that count, up to this one).
+
+    The days that count are the bank's, or all of them when the block is of calendar days (R015). The table begins on
+    the oldest ``bloqueado_em`` and ends late enough for a release: 30 calendar days after ``last`` are added.
+    """
+    end = last + timedelta(days=30 + block.days)
+    days = [first + timedelta(days=n) for n in range((end - first).days + 1)]
+    counts = [block.calendar == "calendar" or is_bank_day(day) for day in days]
+    frame = pl.DataFrame({"dia": days, "util": counts}, schema={"dia": pl.Date, "util": pl.Boolean})
+    return frame.with_columns(ordem=pl.col("util").cast(pl.Int64).cum_sum()).select(INPUTS["calendario"])
