@@ -140,7 +140,7 @@ def _validated(model: type[Model], root: Place, report: Report) -> Model | None:
         return model.model_validate(root.value)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    written = [item for item in errors if not _handed_down(model, root, item)]
+    written = [item for item in errors if not _follows_from_another(model, root, item)]
     for item in written or errors:
         loc = item["loc"]
         if item["type"] == "consistency":
@@ -178,8 +178,14 @@ def _text(loc: Iterable[str | int]) -> str:
     return "".join(_step(part, None) for part in loc).lstrip(".")
 
 
-def _handed_down(model: type[BaseModel], root: Place, error: Mapping[str, Any]) -> bool:
-    """Whether the finding is about a key that a record handed to its fields (``severity``): reported at the record."""
+def _follows_from_another(model: type[BaseModel], root: Place, error: Mapping[str, Any]) -> bool:
+    """Whether a finding only repeats another one.
+
+    A list all of whose items were refused is then too short; a key that a record handed to its fields (``severity``) is
+    reported at the record.
+    """
+    if error["type"] == "too_short":
+        return bool(_walk(root, error["loc"])[0].children)
     *above, last = error["loc"] or ("",)
     place = _walk(root, tuple(above))[0]
     if error["type"] == "missing" or not isinstance(last, str) or not isinstance(place.value, dict):
@@ -196,6 +202,8 @@ def _message(model: type[BaseModel], root: Place, error: Mapping[str, Any]) -> s
     found = "nothing" if value is None else f"`{value}`" if isinstance(value, str) else "a list or a mapping"
     if kind == "missing":
         return "this key is required"
+    if kind == "too_short":
+        return "at least one item is needed"
     if kind == "extra_forbidden":
         return "unknown key" + _nearest(str(last), _known_keys(_models_at(model, tuple(above))))
     if kind in {"enum", "literal_error", "union_tag_invalid"}:

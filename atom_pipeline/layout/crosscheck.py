@@ -1,0 +1,219 @@
+"""What the documents of a portfolio must say of each other, found before any file is read with them.
+
+Only rules across documents belong here: the fields that the rules of a stage rely on, names used by ``portfolio.yaml``,
+file names that two layouts claim. What one document may say is checked by its own model. Every function returns
+findings and raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import combinations
+
+from atom_pipeline.errors import Finding
+from atom_pipeline.layout import pattern as grammar
+from atom_pipeline.layout.document import Document, Loc
+from atom_pipeline.layout.model import DelimitedFormat, FieldType, FixedFormat, Layout, NamePattern, Stage, Version
+from atom_pipeline.portfolio import Portfolio
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The fields that the rules of a stage rely on: ``fields`` in some record, ``groups`` with their own fields.
+
+    ``alternatives``: the fields are any one of these sets, more than one when a stage takes files of several kinds.
+    """
+
+    alternatives: tuple[tuple[str, ...], ...]
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+_ADDRESS = ("logradouro", "numero", "complemento", "bairro", "cidade", "uf", "cep", "tipo")
+NEEDS: dict[Stage, Needs] = {
+    Stage.REMESSA: Needs(
+        (("contrato", "cpf_cnpj", "nome"),), {"telefone": ("ddd", "numero", "tipo"), "endereco": _ADDRESS}
+    ),
+    Stage.PARCELAS: Needs((("contrato", "parcela"),)),
+    Stage.GARANTIAS: Needs((("contrato",),)),
+    Stage.TELEFONES: Needs((("cpf_cnpj", "contrato"),), {"telefone": ("numero", "score")}),
+    Stage.REFIN: Needs((("contrato",),)),
+    Stage.BATIMENTO: Needs((("contrato", "carteira", "cod_assessoria"),)),
+    Stage.ACORDOS: Needs((("contrato", "numero_acordo", "parcela", "motivo", "data_movimento"),)),
+    Stage.EXCLUSAO: Needs((("contrato",),)),
+    Stage.MASSIVA: Needs((("contrato", "numero", "nome", "jornada"),)),
+    Stage.HISTORICO: Needs(
+        (("cpf_cnpj", "protocolo", "email", "data_envio"), ("protocolo", "data_envio", "telefone", "mensagem"))
+    ),
+}
+# a moment whose digits are no date in another order of day, month and year
+_MOMENT = datetime(2023, 10, 31, 23, 58, 59)
+
+
+def within_portfolio(
+    portfolio: Document[Portfolio] | None, layouts: Sequence[Document[Layout]], names: Collection[str]
+) -> list[Finding]:
+    """All that is wrong between the documents of one folder.
+
+    ``names`` are those of every layout's document, also of the ones that could not be read: to name one of them is no
+    fault of the portfolio's.
+    """
+    findings: list[Finding] = []
+    for document in layouts:
+        findings += _named_like_its_file(document)
+        findings += _fields_of_the_stage(document)
+    if portfolio is not None:
+        findings += _names_of_the_portfolio(portfolio, layouts, names)
+        findings += _columns_of_contratos(portfolio, layouts)
+        findings += _canonical_contrato(portfolio.value, layouts)
+        findings += _names_of_two_layouts(portfolio.value.ascob, layouts)
+    return findings
+
+
+def among_portfolios(portfolios: Sequence[Document[Portfolio]]) -> list[Finding]:
+    """Portfolios that would write to the same folder of the lake, or have one name."""
+    findings: list[Finding] = []
+    for first, second in combinations(portfolios, 2):
+        if first.value.portfolio == second.value.portfolio:
+            text = f"{first.path} has this name too: one portfolio, one folder"
+            findings.append(second.finding(("portfolio",), text))
+        if first.value.prefix == second.value.prefix:
+            text = f"{first.path} has the same: give one of both a `prefix` of its own (a folder of lake and archive)"
+            findings.append(second.finding(("prefix",), text))
+    return findings
+
+
+def _named_like_its_file(document: Document[Layout]) -> Iterator[Finding]:
+    if document.path.stem != document.value.layout:
+        text = f"the document is {document.path.name}: call the file {document.value.layout}.yaml, or change the name"
+        yield document.finding(("layout",), text)
+
+
+def _details(document: Document[Layout]) -> Iterator[tuple[Version, Loc]]:
+    for number, version in enumerate(document.value.versions):
+        yield version, ("versions", number)
+
+
+def _fields_of_the_stage(document: Document[Layout]) -> Iterator[Finding]:
+    needs = NEEDS.get(document.value.stage)
+    if needs is None or document.value.direction == "out":
+        return
+    for version, loc in _details(document):
+        have = {name for record in version.details for name in record.by_name}
+        missing = min(([name for name in names if name not in have] for names in needs.alternatives), key=len)
+        if missing:
+            text = (
+                f"stage {document.value.stage} needs the fields {', '.join(missing)}: add them, or rename what they are"
+            )
+            yield document.finding(loc, text)
+        if "contrato" in have:
+            for number, record in enumerate(version.records):
+                if record in version.details and "contrato" not in record.by_name:
+                    yield document.finding((*loc, "records", number), "this record needs the field contrato too")
+        for group, fields in needs.groups.items():
+            inner = {
+                item.name
+                for record in version.details
+                if group in record.groups
+                for item in record.groups[group].fields
+            }
+            missing = [name for name in fields if name not in inner]
+            if missing:
+                text = f"stage {document.value.stage} needs a group {group} with the fields {', '.join(missing)}"
+                yield document.finding(loc, text)
+
+
+def _names_of_the_portfolio(
+    portfolio: Document[Portfolio], layouts: Sequence[Document[Layout]], names: Collection[str]
+) -> Iterator[Finding]:
+    written = {document.value.layout for document in layouts if document.value.direction == "out"}
+    expected: set[str] = set()
+    for number, expectation in enumerate(portfolio.value.expects):
+        if expectation.name in expected:
+            yield portfolio.finding(("expects", number, "name"), "two expectations have this name")
+        expected.add(expectation.name)
+        for place, name in enumerate(expectation.any_of):
+            loc = ("expects", number, "any_of", place)
+            if name not in names:
+                yield portfolio.finding(loc, f"no layout {name} here; there are {', '.join(sorted(names))}")
+            elif name in written:
+                yield portfolio.finding(loc, f"{name} is a file that we write: a day expects files that are read")
+    for place, name in enumerate(portfolio.value.batimento.waits_for):
+        if name not in expected:
+            text = f"no expectation {name}: write one of {', '.join(sorted(expected)) or 'those under `expects`'}"
+            yield portfolio.finding(("batimento", "waits_for", place), text)
+
+
+def _columns_of_contratos(portfolio: Document[Portfolio], layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:
+    for document in layouts:
+        if document.value.stage is not Stage.REMESSA or document.value.direction == "out":
+            continue
+        for version, _ in _details(document):
+            have = {name for record in version.details for name in record.by_name}
+            for place, name in enumerate(portfolio.value.contratos_columns):
+                if name not in have:
+                    text = f"{name} is no field of {document.value.layout} (version since {version.since:%Y-%m-%d})"
+                    yield portfolio.finding(("contratos_columns", place), text)
+
+
+def _canonical_contrato(portfolio: Portfolio, layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:
+    """One form of contrato in every file: a spreadsheet eats leading zeros, and contracts would not meet."""
+    length = portfolio.contrato_digits
+    for document in layouts if length is not None else ():
+        if document.value.direction == "out":
+            continue
+        for version, loc in _details(document):
+            for number, record in enumerate(version.records):
+                contrato = record.by_name.get("contrato")
+                if contrato and (contrato.type is not FieldType.DIGITS or contrato.zero_pad != length):
+                    text = f"contrato is digits with `zero_pad: {length}` here (`contrato_digits` of the portfolio)"
+                    places = [place for place, item in enumerate(record.items) if item == contrato]
+                    yield document.finding((*loc, "records", number, "fields", *places[:1]), text)
+
+
+def _names_of_two_layouts(ascob: str, layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:
+    read = [document for document in layouts if document.value.direction == "in"]
+    for first, second in combinations(read, 2):
+        for place, pattern in enumerate(second.value.names):
+            for other in first.value.names:
+                if _overlap(pattern, other, ascob) and not _told_apart(first.value, second.value, pattern.excel):
+                    text = (
+                        f"{first.value.layout} takes such names too ({other.pattern}), and the content does not tell them"
+                        " apart: change a name, or the columns, lengths or `match` of the records"
+                    )
+                    yield second.finding(("names", place), text)
+
+
+def _overlap(one: NamePattern, other: NamePattern, ascob: str) -> bool:
+    """Whether some name is of both patterns: an example of one that the other takes."""
+
+    def takes(pattern: NamePattern, by: NamePattern) -> bool:
+        names = grammar.examples(by.pattern, ascob, _MOMENT)
+        return any(grammar.match(pattern.pattern, ascob, name) is not None for name in names)
+
+    return one.excel == other.excel and (takes(one, other) or takes(other, one))
+
+
+def _told_apart(first: Layout, second: Layout, excel: bool) -> bool:
+    """Whether the first line of a file says of which layout it is, whatever versions are in force."""
+    return all(_kind(one, excel).isdisjoint(_kind(other, excel)) for one in first.versions for other in second.versions)
+
+
+def _kind(version: Version, excel: bool) -> set[tuple[object, ...]]:
+    """What the first line of a file of this version may look like."""
+    if isinstance(version.format, FixedFormat):
+        return {("fixed", record.length, *_constant(version, record.name)) for record in version.records}
+    titles = [tuple((item.title or item.name).casefold() for item in record.fields) for record in version.records]
+    if version.format.header or excel:
+        return {("titles", *titles[0])}
+    delimited: DelimitedFormat = version.format
+    return {("columns", delimited.delimiter, len(columns)) for columns in titles}
+
+
+def _constant(version: Version, name: str) -> Iterable[object]:
+    match = version.record(name).match
+    if match is None:
+        return ()
+    start = next(start for item, start, _ in version.record(name).spans() if item.name == match.field)
+    return (start, match.equals)
