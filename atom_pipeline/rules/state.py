@@ -123,6 +123,7 @@ TABLES: dict[str, Schema] = {
         "origem": pl.String,
         "ordem": pl.Int64,
         "enriquecimento": pl.Int64,
+        "enriquecido_em": pl.Date,
         "desde": pl.Date,
         **ROW_ORIGIN,
     },

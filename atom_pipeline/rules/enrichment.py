@@ -1,0 +1,108 @@
+"""What enriches contracts of the base: parcelas, garantias, refin and addresses (UC002, R026 to R029).
+
+What belongs here: each table's update by the rows received on a day, and the rows set aside because their contract is
+not in the base (FA006). What does not: phones, which have rules of their own (``telefones``), and situations of
+contracts: no enrichment changes one.
+
+A received frame is the layout's rows of the day after its merge policy; None means that no file came, and the table
+stays as it was. "In the base" is any contract of ``contratos``, whatever its situation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import polars as pl
+
+from atom_pipeline.rules.groups import unfold
+from atom_pipeline.rules.state import ACCEPTED, Ignorada, Step, schema, set_aside
+
+ENDERECO = {
+    "tipo": pl.String(),
+    "logradouro": pl.String(),
+    "numero": pl.String(),
+    "complemento": pl.String(),
+    "bairro": pl.String(),
+    "cidade": pl.String(),
+    "uf": pl.String(),
+    "cep": pl.String(),
+}
+
+
+def apply_parcelas(
+    previous: pl.DataFrame, contratos: pl.DataFrame, received: pl.DataFrame | None, *, day: date, layout_name: str
+) -> Step:
+    """``parcelas_abertas``: a contract's newest set replaces its old one whole; others keep theirs.
+
+    One row per open instalment: the layout's fields, ``arquivo``, ``linha`` and ``dia`` (the day of the set).
+    """
+    return _replace_sets("parcelas_abertas", previous, contratos, received, day, layout_name)
+
+
+def apply_garantias(
+    previous: pl.DataFrame, contratos: pl.DataFrame, received: pl.DataFrame | None, *, day: date, layout_name: str
+) -> Step:
+    """``garantias``: as parcelas, all record types of a contract together, each row with its ``registro``."""
+    return _replace_sets("garantias", previous, contratos, received, day, layout_name)
+
+
+def apply_refin(
+    previous: pl.DataFrame, contratos: pl.DataFrame, received: pl.DataFrame | None, *, day: date, layout_name: str
+) -> Step:
+    """``refin_vigente``: the newest row of a contract replaces its old one whole, blanks too (FA007, R029).
+
+    One row per contract: the layout's fields, ``arquivo``, ``linha`` and ``dia``. A contract that leaves keeps its row.
+    """
+    if received is not None:
+        received = received.sort("carimbo", "ordem", "arquivo", "linha", nulls_last=False)
+        received = received.unique("contrato", keep="last", maintain_order=True)
+    return _replace_sets("refin_vigente", previous, contratos, received, day, layout_name)
+
+
+def enderecos(cadastro: pl.DataFrame, types: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """``enderecos``: one row per address of each contract's last accepted remessa row, ``ordem`` from 1 as they stand.
+
+    ``types`` gives the meaning of the type's codes; a code without one stays. A place without street, city and CEP is
+    no address.
+    """
+    places = unfold(cadastro, "endereco", ENDERECO, ["contrato"])
+    filled = pl.any_horizontal(pl.col("logradouro", "cidade", "cep").is_not_null())
+    return (
+        places.filter(filled)
+        .sort("contrato", "lugar")
+        .select(
+            "contrato",
+            pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("contrato").alias("ordem"),
+            pl.col("tipo").replace(dict(types or {})),
+            *(member for member in ENDERECO if member != "tipo"),
+        )
+    )
+
+
+def outside_the_base(received: pl.DataFrame, contratos: pl.DataFrame, *, day: date, layout_name: str) -> pl.DataFrame:
+    """The rows whose contract is not in the base, as lines of ``ignoradas`` (FA006)."""
+    strangers = received.join(contratos.select("contrato"), on="contrato", how="anti")
+    return set_aside(strangers.with_columns(layout=pl.lit(layout_name)), day, Ignorada.CONTRATO_FORA_DA_BASE)
+
+
+def _replace_sets(
+    table: str,
+    previous: pl.DataFrame,
+    contratos: pl.DataFrame,
+    received: pl.DataFrame | None,
+    day: date,
+    layout_name: str,
+) -> Step:
+    """Every contract with a row received has the received rows and no others."""
+    before = {table: previous}
+    if received is None:
+        return Step({table: previous}, before)
+    known = received.join(contratos.select("contrato"), on="contrato", how="semi")
+    dropped = [column for column in ACCEPTED | {"registro": pl.String} if column not in schema(table)]
+    parts = [known.drop(dropped, strict=False).with_columns(pl.lit(day, pl.Date).alias("dia"))]
+    if not previous.is_empty():
+        parts.append(previous.join(known.select("contrato").unique(), on="contrato", how="anti"))
+    after = pl.concat(parts, how="diagonal_relaxed").sort("contrato", "arquivo", "linha")
+    ignoradas = outside_the_base(received, contratos, day=day, layout_name=layout_name)
+    return Step({table: after}, before, ignoradas=ignoradas.sort("arquivo", "linha"))

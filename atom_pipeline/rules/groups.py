@@ -1,0 +1,54 @@
+"""Repeating groups of a row (OCCURS) as rows of their own: phones, addresses.
+
+What belongs here: going from ``telefone_1_ddd, telefone_2_ddd, ...`` to one row per repetition, and what a group's
+codes mean. What does not: what phones or addresses are for (``telefones``, ``enrichment``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import polars as pl
+
+from atom_pipeline.layout.model import Version
+
+
+def unfold(frame: pl.DataFrame, group: str, members: Mapping[str, pl.DataType], keep: list[str]) -> pl.DataFrame:
+    """One row per row and repetition of ``group``, with ``lugar`` (Int64, the repetition's number from 1).
+
+    ``members`` gives the group's fields and their types; a field that the layout does not have is null. ``keep`` are
+    columns of the row that go along. Repetitions in which every member is null are left out. Order is not promised.
+    """
+    schema = {name: frame.schema[name] for name in keep} | dict(members) | {"lugar": pl.Int64()}
+    parts = [
+        frame.lazy().select(
+            *keep,
+            *(
+                pl.col(f"{group}_{place}_{member}").cast(dtype).alias(member)
+                if f"{group}_{place}_{member}" in frame.columns
+                else pl.lit(None, dtype).alias(member)
+                for member, dtype in members.items()
+            ),
+            pl.lit(place, pl.Int64).alias("lugar"),
+        )
+        for place in _places(frame.columns, group)
+    ]
+    if not parts:
+        return pl.DataFrame(schema=schema)
+    return pl.concat(parts).filter(pl.any_horizontal(pl.col(list(members)).is_not_null())).collect()
+
+
+def meanings(version: Version, group: str, member: str) -> dict[str, str]:
+    """Code and meaning of a group's field, from the domain the layout gives; empty when it gives none."""
+    for record in version.details:
+        for field in record.groups[group].fields if group in record.groups else ():
+            if field.name == member and field.domain:
+                return dict(field.domain)
+    return {}
+
+
+def _places(columns: list[str], group: str) -> list[int]:
+    """The repetitions a frame has columns for, in order."""
+    pattern = re.compile(rf"{re.escape(group)}_([0-9]+)_[a-z]")
+    return sorted({int(found[1]) for column in columns if (found := pattern.match(column))})
