@@ -1,7 +1,8 @@
 """A portfolio and its layouts: one folder of documents, checked one by one and against each other, in one report.
 
 Reading documents and holding what was read belongs here; what the documents must say of each other is in
-``crosscheck``, what one may say in ``model`` and ``portfolio``. A new creditor is a new folder: nothing here knows one by name.
+``crosscheck``, what one may say in ``model`` and ``portfolio``. A new creditor is a new
+folder: nothing here knows one by name.
 """
 
 from __future__ import annotations

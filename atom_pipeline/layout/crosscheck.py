@@ -7,7 +7,7 @@ findings and raises nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
@@ -15,7 +15,7 @@ from itertools import combinations
 from atom_pipeline.errors import Finding
 from atom_pipeline.layout import pattern as grammar
 from atom_pipeline.layout.document import Document, Loc
-from atom_pipeline.layout.model import DelimitedFormat, FieldType, FixedFormat, Layout, NamePattern, Stage, Version
+from atom_pipeline.layout.model import FieldType, FixedFormat, Layout, NamePattern, Record, Stage, Version
 from atom_pipeline.portfolio import Portfolio
 
 
@@ -90,7 +90,7 @@ def _named_like_its_file(document: Document[Layout]) -> Iterator[Finding]:
         yield document.finding(("layout",), text)
 
 
-def _details(document: Document[Layout]) -> Iterator[tuple[Version, Loc]]:
+def _versions(document: Document[Layout]) -> Iterator[tuple[Version, Loc]]:
     for number, version in enumerate(document.value.versions):
         yield version, ("versions", number)
 
@@ -99,7 +99,7 @@ def _fields_of_the_stage(document: Document[Layout]) -> Iterator[Finding]:
     needs = NEEDS.get(document.value.stage)
     if needs is None or document.value.direction == "out":
         return
-    for version, loc in _details(document):
+    for version, loc in _versions(document):
         have = {name for record in version.details for name in record.by_name}
         missing = min(([name for name in names if name not in have] for names in needs.alternatives), key=len)
         if missing:
@@ -112,12 +112,8 @@ def _fields_of_the_stage(document: Document[Layout]) -> Iterator[Finding]:
                 if record in version.details and "contrato" not in record.by_name:
                     yield document.finding((*loc, "records", number), "this record needs the field contrato too")
         for group, fields in needs.groups.items():
-            inner = {
-                item.name
-                for record in version.details
-                if group in record.groups
-                for item in record.groups[group].fields
-            }
+            groups = [record.groups[group] for record in version.details if group in record.groups]
+            inner = {item.name for found in groups for item in found.fields}
             missing = [name for name in fields if name not in inner]
             if missing:
                 text = f"stage {document.value.stage} needs a group {group} with the fields {', '.join(missing)}"
@@ -149,7 +145,7 @@ def _columns_of_contratos(portfolio: Document[Portfolio], layouts: Sequence[Docu
     for document in layouts:
         if document.value.stage is not Stage.REMESSA or document.value.direction == "out":
             continue
-        for version, _ in _details(document):
+        for version, _ in _versions(document):
             have = {name for record in version.details for name in record.by_name}
             for place, name in enumerate(portfolio.value.contratos_columns):
                 if name not in have:
@@ -163,7 +159,7 @@ def _canonical_contrato(portfolio: Portfolio, layouts: Sequence[Document[Layout]
     for document in layouts if length is not None else ():
         if document.value.direction == "out":
             continue
-        for version, loc in _details(document):
+        for version, loc in _versions(document):
             for number, record in enumerate(version.records):
                 contrato = record.by_name.get("contrato")
                 if contrato and (contrato.type is not FieldType.DIGITS or contrato.zero_pad != length):
@@ -179,8 +175,8 @@ def _names_of_two_layouts(ascob: str, layouts: Sequence[Document[Layout]]) -> It
             for other in first.value.names:
                 if _overlap(pattern, other, ascob) and not _told_apart(first.value, second.value, pattern.excel):
                     text = (
-                        f"{first.value.layout} takes such names too ({other.pattern}), and the content does not tell them"
-                        " apart: change a name, or the columns, lengths or `match` of the records"
+                        f"{first.value.layout} takes such names too ({other.pattern}), and the content does not tell"
+                        " them apart: change a name, or the columns, lengths or `match` of the records"
                     )
                     yield second.finding(("names", place), text)
 
@@ -197,23 +193,41 @@ def _overlap(one: NamePattern, other: NamePattern, ascob: str) -> bool:
 
 def _told_apart(first: Layout, second: Layout, excel: bool) -> bool:
     """Whether the first line of a file says of which layout it is, whatever versions are in force."""
-    return all(_kind(one, excel).isdisjoint(_kind(other, excel)) for one in first.versions for other in second.versions)
+    return not any(_alike(one, other, excel) for one in first.versions for other in second.versions)
 
 
-def _kind(version: Version, excel: bool) -> set[tuple[object, ...]]:
-    """What the first line of a file of this version may look like."""
-    if isinstance(version.format, FixedFormat):
-        return {("fixed", record.length, *_constant(version, record.name)) for record in version.records}
-    titles = [tuple((item.title or item.name).casefold() for item in record.fields) for record in version.records]
-    if version.format.header or excel:
-        return {("titles", *titles[0])}
-    delimited: DelimitedFormat = version.format
-    return {("columns", delimited.delimiter, len(columns)) for columns in titles}
+def _alike(one: Version, other: Version, excel: bool) -> bool:
+    """Whether a file's first line may be of both versions."""
+    if isinstance(one.format, FixedFormat) or isinstance(other.format, FixedFormat):
+        return one.format.kind == other.format.kind and any(
+            _same_bytes(first, second) for first in one.records for second in other.records
+        )
+    if not excel and one.format.delimiter != other.format.delimiter:
+        return False
+    if excel or (one.format.header and other.format.header):
+        return _titles(one.records[0]) == _titles(other.records[0])
+    columns = {len(record.fields) for record in one.records}
+    return one.format.header == other.format.header and not columns.isdisjoint(
+        len(record.fields) for record in other.records
+    )
 
 
-def _constant(version: Version, name: str) -> Iterable[object]:
-    match = version.record(name).match
+def _titles(record: Record) -> list[str]:
+    return [(field.title or field.name).casefold() for field in record.fields]
+
+
+def _same_bytes(one: Record, other: Record) -> bool:
+    """Whether a line may be of both records: of one length, without constants in one place that differ."""
+    if one.length != other.length:
+        return False
+    first, second = _constant(one), _constant(other)
+    return first is None or second is None or first[0] != second[0] or first[1] == second[1]
+
+
+def _constant(record: Record) -> tuple[tuple[int, int], str] | None:
+    """The bytes by which a record is told from others, and what they hold."""
+    match = record.match
     if match is None:
-        return ()
-    start = next(start for item, start, _ in version.record(name).spans() if item.name == match.field)
-    return (start, match.equals)
+        return None
+    span = next((start, stop) for field, start, stop in record.spans() if field.name == match.field)
+    return span, match.equals
