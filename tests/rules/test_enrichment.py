@@ -56,18 +56,16 @@ def test_parcelas_of_a_contract_outside_the_base_are_set_aside_row_by_row() -> N
 
 
 def test_without_a_file_a_table_stays_as_it_was() -> None:
-    before = apply_parcelas(NOTHING, BASE, received(parcela("1", 1)), day=D1, layout_name="p").tables[
-        "parcelas_abertas"
-    ]
+    rows = received(parcela("1", 1))
+    before = apply_parcelas(NOTHING, BASE, rows, day=D1, layout_name="p").tables["parcelas_abertas"]
     made = apply_parcelas(before, BASE, None, day=D2, layout_name="p")
     assert_frame_equal(made.tables["parcelas_abertas"], before)
     assert made.ignoradas.is_empty()
 
 
 def test_a_file_without_rows_takes_nothing_away() -> None:
-    before = apply_parcelas(NOTHING, BASE, received(parcela("1", 1)), day=D1, layout_name="p").tables[
-        "parcelas_abertas"
-    ]
+    rows = received(parcela("1", 1))
+    before = apply_parcelas(NOTHING, BASE, rows, day=D1, layout_name="p").tables["parcelas_abertas"]
     made = apply_parcelas(before, BASE, rows.clear(), day=D2, layout_name="p")
     assert_frame_equal(made.tables["parcelas_abertas"], before)
 
