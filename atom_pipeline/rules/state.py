@@ -262,4 +262,4 @@ def set_aside(rows: pl.DataFrame, day: date, motivo: Ignorada, detalhe: pl.Expr 
 
 def _joined(table: str, parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     frames: Sequence[pl.DataFrame] = [empty(table), *parts]
-    return pl.concat([frame.select(TABLES[table]) for frame in frames], how="vertical")
+    return pl.concat([frame.select(list(TABLES[table])) for frame in frames], how="vertical")

@@ -1,0 +1,57 @@
+"""Which fields of a contract's remessa row differ from the last accepted one.
+
+What belongs here: comparing two wide frames of one million contracts without joining them. What does not: what a
+change means (``remessa``). Names of fields come out, never values.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from atom_pipeline.rules.received import ORIGIN
+
+PROVENANCE = frozenset({*ORIGIN, "registro", "dia"})
+COLUMNS_AT_A_TIME = 24  # bounds the memory: two copies of this many columns
+NAMES_SHOWN = 8  # a row with more changed fields only says how many
+
+
+def changed_fields(newer: pl.DataFrame, older: pl.DataFrame) -> pl.DataFrame:
+    """The rows of ``newer`` that differ from the row of the same contract in ``older``: contrato, campos (text).
+
+    Both have one row per contrato and any other columns. Two nulls are equal. A field that ``older`` lacks, or a
+    contract that is not in it, counts as null there; what ``newer`` lacks and the provenance of a row are not compared.
+    Sorted as ``newer``.
+    """
+    fields = [name for name in newer.columns if name not in PROVENANCE and name != "contrato"]
+    place = newer.select("contrato").join(
+        older.select("contrato").with_row_index("linha_antiga"), on="contrato", how="left", maintain_order="left"
+    )["linha_antiga"]
+    flags = newer.select("contrato")
+    for first in range(0, len(fields), COLUMNS_AT_A_TIME):
+        differ = _differences(newer.select(fields[first : first + COLUMNS_AT_A_TIME]), older, place)
+        flags = flags.with_columns(column for column in differ if column.any())
+    changed = [name for name in flags.columns if name != "contrato"]
+    if not changed:
+        return pl.DataFrame(schema={"contrato": pl.String, "campos": pl.String})
+    flags = flags.with_columns(pl.sum_horizontal(changed).alias("_quantos")).filter(pl.col("_quantos") > 0)
+    names = pl.concat_str([pl.when(name).then(pl.lit(name)) for name in changed], separator=", ", ignore_nulls=True)
+    few = flags.filter(pl.col("_quantos") <= NAMES_SHOWN).select("contrato", names.alias("campos"))
+    many = flags.filter(pl.col("_quantos") > NAMES_SHOWN).select(
+        "contrato", pl.format("{} campos", "_quantos").alias("campos")
+    )
+    return flags.select("contrato").join(pl.concat([few, many]), on="contrato", how="left", maintain_order="left")
+
+
+def _differences(newer: pl.DataFrame, older: pl.DataFrame, place: pl.Series) -> list[pl.Series]:
+    """One Boolean series per column of ``newer``: whether it differs from the row at ``place`` in ``older``."""
+    shared = [name for name in newer.columns if name in older.columns]
+    before = older.select(pl.col(name).gather(place).name.suffix(" antes") for name in shared)
+    both = newer.hstack(before)
+    return both.select(
+        (
+            pl.col(name).ne_missing(pl.col(f"{name} antes").cast(newer.schema[name], strict=False))
+            if name in shared
+            else pl.col(name).is_not_null()
+        ).alias(name)
+        for name in newer.columns
+    ).get_columns()

@@ -1,0 +1,47 @@
+"""The rows of a day's files as the rules take them: one frame per event, contract numbers in canonical form.
+
+What belongs here: what every rule does first with what it received. What does not: merging the files of one layout
+(``merge``, done before), and any decision about the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from atom_pipeline.identity import canonical_contrato
+from atom_pipeline.portfolio import Portfolio
+from atom_pipeline.rules.merge import NEWEST_LAST
+from atom_pipeline.rules.state import ACCEPTED, Schema
+
+Received = Mapping[str, pl.DataFrame]
+"""Accepted and merged rows of a day by layout; an empty frame is a file that came without rows."""
+
+ORIGIN = ("layout", *ACCEPTED)
+
+
+def rows_of(received: Received, portfolio: Portfolio, fields: Schema | None = None) -> pl.DataFrame:
+    """Every row of the layouts given, oldest file first, with its ``layout`` and canonical ``contrato``.
+
+    With ``fields`` the columns are those, of those types, and `ORIGIN`; a field that a layout lacks is null. Without,
+    they are all the columns of all the layouts. The order does not depend on the order of the frames or their rows.
+    """
+    frames = [
+        frame.with_columns(
+            pl.lit(layout).alias("layout"),
+            canonical_contrato(pl.col("contrato"), portfolio.contrato_digits).alias("contrato"),
+        )
+        for layout, frame in sorted(received.items())
+    ]
+    if fields is not None:
+        columns = {**fields, "layout": pl.String, **ACCEPTED}
+        frames = [
+            frame.select(
+                (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+                for name, dtype in columns.items()
+            )
+            for frame in frames
+        ]
+    rows = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+    return rows.sort(*NEWEST_LAST, nulls_last=False)
