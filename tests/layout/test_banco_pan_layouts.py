@@ -460,6 +460,7 @@ def test_the_portfolio_expects_the_files_the_specification_says_come():
     expected = {expectation.name: expectation for expectation in PORTFOLIO.expects}
     assert expected["acordos"].any_of == ("acordos_baixados", "remessa_baixa")
     assert expected["refin"].weekdays == (2,)
+    assert {name for name, one in expected.items() if not one.required_for_carga} == {"exclusao", "telefones"}
     assert {name for name, one in expected.items() if one.due_day == "before"} == {"remessa", "parcelas", "garantias"}
     assert {name: one.waived_by for name, one in expected.items() if one.waived_by} == {
         "remessa": "no-remessa",
