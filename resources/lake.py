@@ -1,0 +1,242 @@
+"""The lake: one Parquet file per table and working day, on any fsspec URL, and what a wave sent, written once.
+
+Paths, atomic writing and reading belong here; what the tables mean is in ``atom_pipeline``, when they are made in
+``assets``. Equal frames give equal bytes, so a day that is run twice can be compared by hash (DESIGN section 4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+import polars as pl
+
+from atom_pipeline.errors import AtomError
+
+_TABLE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
+_ROWS_PER_GROUP = 131_072
+_BLOCK = 1 << 20
+WAVES = "ondas"
+_UNFINISHED = ".parcial"
+
+
+class TableMissing(AtomError):
+    """A table was asked for on a day for which it was not written."""
+
+
+class WrittenOnce(AtomError):
+    """Something that is written once would be written again with other content."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written. ``path`` is a local path on a local lake, a URL elsewhere; ``bytes`` is the file's size."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Lake:
+    """Tables under ``<root>/lake[/prefix]``; ``root`` is a folder or an fsspec URL."""
+
+    def __init__(self, root: str | Path, prefix: str | None = None) -> None:
+        self._fs, base = fsspec.core.url_to_fs(str(root), use_listings_cache=False, skip_instance_cache=True)
+        self.base = "/".join(part for part in (base.rstrip("/"), "lake", prefix) if part)
+        self.is_local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else [self._fs.protocol])
+
+    def path(self, table: str, day: date) -> str:
+        """Where the table of a day is: a local path on a local lake, a URL elsewhere. It need not exist."""
+        return self._address(self._key(table, day))
+
+    def url(self, table: str, day: date) -> str:
+        """The same as a URL, ``file://`` included."""
+        return cast(str, self._fs.unstrip_protocol(self._key(table, day)))
+
+    def write(self, table: str, day: date, frame: pl.DataFrame) -> Written:
+        """Write a day's table whole, or leave the one that is there untouched (FAULTS 24 and 26)."""
+        return self._write(self._key(table, day), frame)
+
+    def read(self, table: str, day: date) -> pl.DataFrame:
+        """The day's table. Raises TableMissing."""
+        return self._read(self._key(table, day), f"{table} of {day:%Y-%m-%d}")
+
+    def scan(self, table: str, day: date) -> pl.LazyFrame:
+        """The day's table, lazily where the lake is a local folder. Raises TableMissing."""
+        if self.is_local and self.exists(table, day):
+            return pl.scan_parquet(self._key(table, day), glob=False, hive_partitioning=False)
+        return self.read(table, day).lazy()
+
+    def exists(self, table: str, day: date) -> bool:
+        return bool(self._fs.isfile(self._key(table, day)))
+
+    def days(self, table: str) -> list[date]:
+        """The days for which the table was written, oldest first."""
+        self._key(table, date.min)
+        folder = f"{self.base}/{table}"
+        if not self._fs.isdir(folder):
+            return []
+        names = (str(name).rsplit("/", 1)[-1] for name in self._fs.ls(folder, detail=False))
+        return sorted(date.fromisoformat(n[:-8]) for n in names if re.fullmatch(r"\d{4}-\d\d-\d\d\.parquet", n))
+
+    def sha256(self, table: str, day: date) -> str:
+        """Hash of the table's file. Raises TableMissing."""
+        return self._sha256(self._key(table, day), f"{table} of {day:%Y-%m-%d}")
+
+    def delete(self, table: str, day: date) -> None:
+        """Remove a day's table if it is there (a re-run that no longer makes it)."""
+        if self.exists(table, day):
+            self._fs.rm_file(self._key(table, day))
+
+    def remove_leftovers(self) -> int:
+        """Remove what killed writers left; returns how many. Only while nobody writes, e.g. at start."""
+        if not self.is_local or not Path(self.base).is_dir():
+            return 0
+        leftovers = list(Path(self.base).rglob(f".*{_UNFINISHED}"))
+        for leftover in leftovers:
+            leftover.unlink(missing_ok=True)
+        return len(leftovers)
+
+    # Waves: written once, before the ledger records them; see ``resources.publish``.
+
+    def wave_path(self, day: date, number: int) -> str:
+        """Key of a wave's rows, relative to the lake's root, as the ledger keeps it."""
+        return f"{WAVES}/{day:%Y-%m-%d}_{number:02d}.parquet"
+
+    def write_wave_rows(
+        self, day: date, number: int, rows: pl.DataFrame, *, replace_unrecorded: bool = False
+    ) -> Written:
+        """Write a wave's rows once. The same rows again are nothing; others raise WrittenOnce.
+
+        ``replace_unrecorded`` is for whoever holds the planning lock and knows that the ledger has no such wave: what
+        is there then is the rest of a planning that was killed.
+        """
+        return self._write(self._inside(self.wave_path(day, number)), rows, once=not replace_unrecorded)
+
+    def read_wave_rows(self, path: str, sha256: str) -> pl.DataFrame:
+        """A wave's rows as they were recorded. Raises WrittenOnce when the file is not the recorded one."""
+        key = self._inside(path)
+        if self._sha256(key, path) != sha256:
+            raise WrittenOnce(f"{path} is not what the ledger recorded: restore the lake from its backup")
+        return self._read(key, path)
+
+    def wave_file_path(self, day: date, number: int, name: str) -> str:
+        """Key of the copy of a file that a wave sends, relative to the lake's root."""
+        return f"{WAVES}/{day:%Y-%m-%d}_{number:02d}/{name}"
+
+    def store_wave_file(
+        self, source: Path, day: date, number: int, name: str, *, replace_unrecorded: bool = False
+    ) -> Written:
+        """Keep the file that a wave will send, so that sending can go on after a crash. ``rows`` is 0: unknown here."""
+        key = self._inside(self.wave_file_path(day, number, name))
+        with self._temporary(key) as temporary:
+            shutil.copyfile(source, temporary)
+            return self._promote(temporary, key, rows=0, once=not replace_unrecorded)
+
+    def open(self, path: str) -> BinaryIO:
+        """Read what a path relative to the lake's root holds, e.g. a wave's file. Raises TableMissing."""
+        key = self._inside(path)
+        if not self._fs.isfile(key):
+            raise TableMissing(f"the lake has no {path}")
+        return cast(BinaryIO, self._fs.open(key, "rb"))
+
+    # Writing and reading.
+
+    def _write(self, key: str, frame: pl.DataFrame, *, once: bool = False) -> Written:
+        with self._temporary(key) as temporary:
+            # Row groups follow a frame's chunks, so equal frames give equal bytes only when rechunked.
+            frame.rechunk().write_parquet(
+                temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROWS_PER_GROUP
+            )
+            return self._promote(temporary, key, rows=frame.height, once=once)
+
+    @contextmanager
+    def _temporary(self, key: str) -> Iterator[Path]:
+        """A local file to write to: beside its target when the lake is local, so that the rename is atomic."""
+        name = f".{uuid.uuid4().hex}{_UNFINISHED}"
+        if self.is_local:
+            folder = Path(key).parent
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder = Path(tempfile.gettempdir())
+        try:
+            yield folder / name
+        finally:
+            (folder / name).unlink(missing_ok=True)
+
+    def _promote(self, temporary: Path, key: str, *, rows: int, once: bool) -> Written:
+        sha256 = _hash_file(temporary)
+        written = Written(self._address(key), rows, temporary.stat().st_size, sha256)
+        if once and self._fs.exists(key):
+            if self._sha256(key, key) == sha256:
+                return written
+            raise WrittenOnce(f"{key} is written once and holds other content")
+        if self.is_local:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(key)
+            _fsync_folder(Path(key).parent)
+        else:
+            self._fs.put_file(str(temporary), key)
+        return written
+
+    def _read(self, key: str, what: str) -> pl.DataFrame:
+        if not self._fs.isfile(key):
+            raise TableMissing(f"the lake has no {what}: materialize it first")
+        if self.is_local:
+            return pl.read_parquet(key, glob=False, hive_partitioning=False)
+        return pl.read_parquet(io.BytesIO(self._fs.cat_file(key)), hive_partitioning=False)
+
+    def _sha256(self, key: str, what: str) -> str:
+        if not self._fs.isfile(key):
+            raise TableMissing(f"the lake has no {what}: materialize it first")
+        with self._fs.open(key, "rb") as stream:
+            return _hash_stream(stream)
+
+    def _key(self, table: str, day: date) -> str:
+        if not _TABLE.fullmatch(table):
+            raise ValueError(f"not a table's name: {table!r}")
+        return f"{self.base}/{table}/{day:%Y-%m-%d}.parquet"
+
+    def _inside(self, path: str) -> str:
+        parts = path.split("/")
+        if any(part in {"", ".", ".."} for part in parts) or "\\" in path or not path.isprintable():
+            raise ValueError(f"not a path of the lake: {path!r}")
+        return f"{self.base}/{path}"
+
+    def _address(self, key: str) -> str:
+        return key if self.is_local else cast(str, self._fs.unstrip_protocol(key))
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return _hash_stream(stream)
+
+
+def _hash_stream(stream: Any) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

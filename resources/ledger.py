@@ -1,0 +1,52 @@
+"""The ledger: what is known of every file, day and wave of a portfolio, in PostgreSQL (schema ``controle``).
+
+Opening and migrating belong here; the statements are in ``ledger_files``, ``ledger_days`` and ``ledger_waves``, the
+values in ``ledger_records``. Everything is idempotent and transactional: a process may be killed anywhere, and two may
+do the same thing at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import func, select, text
+from sqlalchemy.engine import Engine
+
+from resources.ledger_days import LedgerDays
+from resources.ledger_files import LedgerFiles
+from resources.ledger_section import lock_key
+from resources.ledger_tables import SCHEMA
+from resources.ledger_waves import LedgerWaves
+from resources.postgres import engine
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class Ledger(LedgerFiles, LedgerDays, LedgerWaves):
+    """One portfolio's ledger. The engine may be shared; the tables must be there (``migrate``, ``open_ledger``)."""
+
+
+@contextmanager
+def open_ledger(url: str, portfolio: str) -> Iterator[Ledger]:
+    """The portfolio's ledger at a database's URL, its tables brought up to date first."""
+    connections = engine(url)
+    try:
+        migrate(connections)
+        yield Ledger(connections, portfolio)
+    finally:
+        connections.dispose()
+
+
+def migrate(connections: Engine) -> None:
+    """Bring the schema ``controle`` up to date. Several processes may do it at once: one does, the others wait."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with connections.begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(lock_key("migrate"))))
+        connection.execute(text(f"create schema if not exists {SCHEMA}"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

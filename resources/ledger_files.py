@@ -1,0 +1,275 @@
+"""The ledger's part on files: what was seen, collected and loaded (DESIGN section 6).
+
+Names, versions and duplicates are decided here, in one transaction per file; the bytes are the collector's concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.engine import Connection
+
+from resources.ledger_records import (
+    Arrival,
+    FileRecord,
+    FileStatus,
+    InputFile,
+    Inputs,
+    Load,
+    LoadedFile,
+    NewFile,
+    Recorded,
+    Sighting,
+    UnknownFile,
+)
+from resources.ledger_section import Section
+from resources.ledger_tables import files, loads, sightings, unknown_files
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A name of a listing, for the tables that remember listings."""
+
+    name: str
+    size: int
+    mtime: datetime | None
+
+
+class LedgerFiles(Section):
+    """Files, loads, sightings and unknown names of one portfolio."""
+
+    def record_file(self, new: NewFile) -> Recorded:
+        """Record a collected file, deciding what it is (FAULTS 6, 7 and 8). Idempotent.
+
+        The same name, bytes, layout and day again is ``same``. A known name otherwise is a new ``version``, and the
+        earlier one is ``replaced``; a duplicate of the earlier one, if any, takes its place. The bytes of another
+        current file of the layout and day are a ``duplicate``.
+        """
+        with self._transaction("files") as connection:
+            known = _in_force(connection, self.portfolio, new.name)
+            if known and (known.sha256, known.layout, known.day) == (new.sha256, new.layout, new.day):
+                return Recorded(Arrival.SAME, known, frozenset())
+            days = self._replace(connection, known) if known else set()
+            original = connection.execute(
+                select(files.c.id).where(
+                    files.c.portfolio == self.portfolio,
+                    files.c.layout == new.layout,
+                    files.c.day == new.day,
+                    files.c.sha256 == new.sha256,
+                    files.c.status == FileStatus.CURRENT,
+                )
+            ).scalar_one_or_none()
+            arrival = connection.execute(
+                select(func.coalesce(func.max(files.c.arrival), 0) + 1).where(files.c.portfolio == self.portfolio)
+            ).scalar_one()
+            version = connection.execute(
+                select(func.coalesce(func.max(files.c.version), 0) + 1).where(
+                    files.c.portfolio == self.portfolio, files.c.name == new.name
+                )
+            ).scalar_one()
+            row = connection.execute(
+                insert(files)
+                .values(
+                    **asdict(new),
+                    portfolio=self.portfolio,
+                    version=version,
+                    status=FileStatus.CURRENT if original is None else FileStatus.DUPLICATE,
+                    duplicate_of=original,
+                    arrival=arrival,
+                    collected_at=self._clock(),
+                )
+                .returning(files)
+            ).one()
+            if original is None:
+                days.add(new.day)
+            outcome = Arrival.DUPLICATE if original is not None else Arrival.VERSION if known else Arrival.NEW
+            return Recorded(outcome, _file(row), frozenset(days))
+
+    def _replace(self, connection: Connection, known: FileRecord) -> set[date]:
+        """Take a version out of force; returns the day it no longer feeds, if it did."""
+        connection.execute(
+            update(files).where(files.c.id == known.id).values(status=FileStatus.REPLACED, duplicate_of=None)
+        )
+        if known.status is not FileStatus.CURRENT:
+            return set()
+        twins = (
+            connection.execute(select(files.c.id).where(files.c.duplicate_of == known.id).order_by(files.c.arrival))
+            .scalars()
+            .all()
+        )
+        if twins:
+            heir, *others = twins
+            connection.execute(
+                update(files).where(files.c.id == heir).values(status=FileStatus.CURRENT, duplicate_of=None)
+            )
+            connection.execute(update(files).where(files.c.id.in_(others)).values(duplicate_of=heir))
+        return {known.day}
+
+    def known_files(self, names: Iterable[str]) -> dict[str, FileRecord]:
+        """The version in force (current or duplicate) of each of these names that was ever collected."""
+        wanted = list(names)
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(files).where(
+                    files.c.portfolio == self.portfolio,
+                    files.c.status != FileStatus.REPLACED,
+                    files.c.name == func.any(wanted),
+                )
+            )
+            return {row.name: _file(row) for row in rows}
+
+    def files(self, day: date, layout: str | None = None, *, every: bool = False) -> list[FileRecord]:
+        """The day's current files in order of arrival; with ``every``, replaced ones and duplicates as well."""
+        query = select(files).where(files.c.portfolio == self.portfolio, files.c.day == day)
+        if layout is not None:
+            query = query.where(files.c.layout == layout)
+        if not every:
+            query = query.where(files.c.status == FileStatus.CURRENT)
+        with self.engine.connect() as connection:
+            return [_file(row) for row in connection.execute(query.order_by(files.c.arrival))]
+
+    def inputs(self, day: date, layouts: Iterable[str] | None = None) -> Inputs:
+        """The day's current files, of these layouts or of all, for a fingerprint. An empty list of layouts: none."""
+        wanted = None if layouts is None else set(layouts)
+        found = [
+            InputFile(file.layout, file.name, file.sha256, file.arrival)
+            for file in self.files(day)
+            if wanted is None or file.layout in wanted
+        ]
+        return Inputs(day, tuple(sorted(found, key=lambda file: (file.layout, file.arrival))))
+
+    def days_with_files(self) -> list[date]:
+        """The days that have a current file, oldest first."""
+        query = select(files.c.day).where(files.c.portfolio == self.portfolio, files.c.status == FileStatus.CURRENT)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.distinct().order_by(files.c.day)).scalars())
+
+    def record_load(self, load: Load) -> Load:
+        """Record what reading a file gave; a later reading of the same file replaces it."""
+        values = asdict(load) | {"loaded_at": self._clock()}
+        statement = upsert(loads).values(values)
+        statement = statement.on_conflict_do_update(
+            index_elements=[loads.c.file_id],
+            set_={name: statement.excluded[name] for name in values if name != "file_id"},
+        )
+        with self.engine.begin() as connection:
+            return _load(connection.execute(statement.returning(loads)).one())
+
+    def loads(self, day: date, layout: str | None = None) -> list[LoadedFile]:
+        """What reading the day's current files gave, in order of arrival; files not read yet are absent."""
+        by_id = {file.id: file for file in self.files(day, layout)}
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(loads).where(loads.c.file_id == func.any(list(by_id))))
+            found = {row.file_id: _load(row) for row in rows}
+        return [LoadedFile(file, found[file.id]) for file in by_id.values() if file.id in found]
+
+    # Listings.
+
+    def record_listing(self, listed: Sequence[Listed]) -> dict[str, Sighting]:
+        """Remember a listing; returns, per name, how it stands since it last changed. Names no longer listed go."""
+        now = self._clock()
+        rows = [{"portfolio": self.portfolio, "first_seen_at": now, "last_seen_at": now, **asdict(f)} for f in listed]
+        with self._transaction("sightings") as connection:
+            if rows:
+                statement = upsert(sightings)
+                new = statement.excluded
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=[sightings.c.portfolio, sightings.c.name],
+                        set_={"last_seen_at": new.last_seen_at},
+                    ),
+                    rows,
+                )
+                changed = sightings.c.size.is_distinct_from(new.size) | sightings.c.mtime.is_distinct_from(new.mtime)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=[sightings.c.portfolio, sightings.c.name],
+                        set_={
+                            "size": new.size,
+                            "mtime": new.mtime,
+                            "first_seen_at": new.first_seen_at,
+                            "verified_at": None,
+                        },
+                        where=changed,
+                    ),
+                    rows,
+                )
+            connection.execute(
+                delete(sightings).where(
+                    sightings.c.portfolio == self.portfolio, sightings.c.name != func.all([f.name for f in listed])
+                )
+            )
+            found = connection.execute(select(sightings).where(sightings.c.portfolio == self.portfolio))
+            return {row.name: Sighting(**_values(row)) for row in found}
+
+    def record_verified(self, name: str) -> None:
+        """The bytes behind the name's last sighting were hashed and are in the ledger."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(sightings)
+                .where(sightings.c.portfolio == self.portfolio, sightings.c.name == name)
+                .values(verified_at=self._clock())
+            )
+
+    def record_unknown(self, listed: Sequence[Listed]) -> None:
+        """Remember the names of the last listing that no layout knows, all of them; others are marked as gone."""
+        now = self._clock()
+        rows = [{"portfolio": self.portfolio, "first_seen_at": now, "last_seen_at": now, **asdict(f)} for f in listed]
+        with self._transaction("unknown_files") as connection:
+            connection.execute(
+                update(unknown_files)
+                .where(
+                    unknown_files.c.portfolio == self.portfolio,
+                    unknown_files.c.gone_at.is_(None),
+                    unknown_files.c.name != func.all([f.name for f in listed]),
+                )
+                .values(gone_at=now)
+            )
+            if rows:
+                statement = upsert(unknown_files)
+                new = statement.excluded
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=[unknown_files.c.portfolio, unknown_files.c.name],
+                        set_={
+                            "size": new.size,
+                            "mtime": new.mtime,
+                            "last_seen_at": new.last_seen_at,
+                            "gone_at": None,
+                        },
+                    ),
+                    rows,
+                )
+
+    def unknown_files(self, *, gone: bool = False) -> list[UnknownFile]:
+        """Names that no layout knows, still there by the last listing; with ``gone``, all that were ever seen."""
+        query = select(unknown_files).where(unknown_files.c.portfolio == self.portfolio)
+        if not gone:
+            query = query.where(unknown_files.c.gone_at.is_(None))
+        with self.engine.connect() as connection:
+            found = connection.execute(query.order_by(unknown_files.c.name))
+            return [UnknownFile(**_values(row)) for row in found]
+
+
+def _in_force(connection: Connection, portfolio: str, name: str) -> FileRecord | None:
+    row = connection.execute(
+        select(files).where(files.c.portfolio == portfolio, files.c.name == name, files.c.status != FileStatus.REPLACED)
+    ).one_or_none()
+    return _file(row) if row else None
+
+
+def _values(row: Row[Any]) -> dict[str, Any]:
+    return {name: value for name, value in row._mapping.items() if name != "portfolio"}
+
+
+def _file(row: Row[Any]) -> FileRecord:
+    return FileRecord(**_values(row) | {"status": FileStatus(row.status)})
+
+
+def _load(row: Row[Any]) -> Load:
+    return Load(**_values(row))

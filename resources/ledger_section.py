@@ -1,0 +1,59 @@
+"""What every part of the ledger stands on: an engine, a portfolio, transactions and locks.
+
+Locks are PostgreSQL's advisory locks, so they end with the process that holds them, however it ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection, Engine
+
+from atom_pipeline.errors import AtomError
+
+
+class LedgerError(AtomError):
+    """The ledger refuses what it is asked to record; the message says what to do instead."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def lock_key(*parts: str) -> int:
+    """A signed 64-bit key for an advisory lock."""
+    digest = hashlib.blake2b("\0".join(("atom", *parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+class Section:
+    """One portfolio's part of the ledger, over an engine that many portfolios may share."""
+
+    def __init__(self, engine: Engine, portfolio: str, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.engine = engine
+        self.portfolio = portfolio
+        self._clock = clock
+
+    @contextmanager
+    def exclusive(self, activity: str) -> Iterator[bool]:
+        """Whether this process alone does ``activity`` for the portfolio while the block lasts; never waits."""
+        key = lock_key(activity, self.portfolio)
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            taken = bool(connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one())
+            try:
+                yield taken
+            finally:
+                if taken and not connection.invalidated:
+                    connection.execute(select(func.pg_advisory_unlock(key)))
+
+    @contextmanager
+    def _transaction(self, subject: str) -> Iterator[Connection]:
+        """A transaction that waits for others on the same subject and portfolio to end."""
+        with self.engine.begin() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(lock_key(subject, self.portfolio))))
+            yield connection

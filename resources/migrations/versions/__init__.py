@@ -1,0 +1,1 @@
+"""One module per revision, oldest first; a revision that was released never changes."""

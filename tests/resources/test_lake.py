@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from resources.lake import Lake, TableMissing, WrittenOnce
+
+DAY = date(2026, 11, 20)
+
+
+def frame(n: int = 3) -> pl.DataFrame:
+    return pl.DataFrame({"contrato": [f"{i:09d}" for i in range(n)], "valor": range(n)})
+
+
+def test_a_table_is_at_its_path_under_the_root_and_the_prefix(tmp_path: Path) -> None:
+    Lake(tmp_path).write("contratos", DAY, frame())
+    Lake(tmp_path, "outra").write("recebido/remessa", DAY, frame())
+    assert (tmp_path / "lake/contratos/2026-11-20.parquet").is_file()
+    assert (tmp_path / "lake/outra/recebido/remessa/2026-11-20.parquet").is_file()
+    assert Lake(tmp_path).path("contratos", DAY) == str(tmp_path / "lake/contratos/2026-11-20.parquet")
+    assert Lake(tmp_path).url("contratos", DAY) == f"file://{tmp_path}/lake/contratos/2026-11-20.parquet"
+
+
+@pytest.mark.parametrize("root", ["folder", "file url", "memory"])
+def test_what_is_written_is_read_back(tmp_path: Path, root: str) -> None:
+    lake = Lake({"folder": str(tmp_path), "file url": f"file://{tmp_path}", "memory": "memory://lakes"}[root])
+    written = lake.write("contratos", DAY, frame())
+    assert lake.read("contratos", DAY).equals(frame())
+    assert lake.scan("contratos", DAY).collect().equals(frame())
+    assert lake.sha256("contratos", DAY) == written.sha256
+    assert (written.rows, lake.exists("contratos", DAY), lake.days("contratos")) == (3, True, [DAY])
+
+
+def test_an_empty_table_keeps_its_types(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write("contratos", DAY, frame().clear())
+    assert lake.read("contratos", DAY).schema == frame().schema
+
+
+def test_equal_frames_give_equal_bytes_however_they_were_put_together(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    whole = frame(300_000)
+    pieces = pl.concat([whole[i : i + 7_000] for i in range(0, whole.height, 7_000)], rechunk=False)
+    assert pieces.n_chunks() > 1
+    assert lake.write("a", DAY, whole).sha256 == lake.write("b", DAY, pieces).sha256
+
+
+def test_writing_again_replaces_the_table_and_leaves_nothing_else(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write("contratos", DAY, frame(2))
+    lake.write("contratos", DAY, frame(5))
+    assert lake.read("contratos", DAY).height == 5
+    assert [p.name for p in (tmp_path / "lake/contratos").iterdir()] == ["2026-11-20.parquet"]
+
+
+def test_a_write_that_fails_leaves_the_table_as_it_was_and_no_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path)
+    before = lake.write("contratos", DAY, frame(2))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        lake.write("contratos", DAY, frame(5))
+    monkeypatch.undo()
+    assert lake.sha256("contratos", DAY) == before.sha256
+    assert [p.name for p in (tmp_path / "lake/contratos").iterdir()] == ["2026-11-20.parquet"]
+
+
+def test_a_process_killed_while_it_writes_leaves_the_table_as_it_was(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    before = lake.write("contratos", DAY, frame(2))
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
+            import os, signal, sys
+            from datetime import date
+            import polars as pl
+            from resources.lake import Lake
+            os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+            Lake(sys.argv[1]).write("contratos", date(2026, 11, 20), pl.DataFrame({"contrato": ["9"]}))
+            """),
+            str(tmp_path),
+        ],
+        cwd=Path(__file__).parents[2],
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert lake.sha256("contratos", DAY) == before.sha256
+    assert lake.days("contratos") == [DAY]
+    assert len(list((tmp_path / "lake/contratos").iterdir())) == 2
+    assert lake.remove_leftovers() == 1
+    assert [p.name for p in (tmp_path / "lake/contratos").iterdir()] == ["2026-11-20.parquet"]
+
+
+def test_a_missing_table_is_an_error_that_names_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for ask in (lake.read, lake.scan, lake.sha256):
+        with pytest.raises(TableMissing, match="contratos of 2026-11-20"):
+            ask("contratos", DAY)
+    assert lake.days("contratos") == []
+    lake.delete("contratos", DAY)
+
+
+@pytest.mark.parametrize("name", ["../fora", "/etc", "Contratos", "a/b/c", "", "a\n"])
+def test_a_table_cannot_be_outside_the_lake(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="not a table"):
+        Lake(tmp_path).write(name, DAY, frame())
+
+
+def test_a_waves_rows_are_written_once(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    written = lake.write_wave_rows(DAY, 1, frame(2))
+    assert lake.write_wave_rows(DAY, 1, frame(2)) == written
+    with pytest.raises(WrittenOnce):
+        lake.write_wave_rows(DAY, 1, frame(3))
+    path = lake.wave_path(DAY, 1)
+    assert path == "ondas/2026-11-20_01.parquet"
+    assert lake.read_wave_rows(path, written.sha256).equals(frame(2))
+    again = lake.write_wave_rows(DAY, 1, frame(3), replace_unrecorded=True)
+    with pytest.raises(WrittenOnce, match="not what the ledger recorded"):
+        lake.read_wave_rows(path, written.sha256)
+    assert lake.read_wave_rows(path, again.sha256).height == 3
+
+
+def test_a_waves_file_is_kept_and_read_back(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    (tmp_path / "carga.txt").write_bytes(b"1;2\r\n")
+    lake.store_wave_file(tmp_path / "carga.txt", DAY, 1, "carga.txt")
+    with lake.open(lake.wave_file_path(DAY, 1, "carga.txt")) as stream:
+        assert stream.read() == b"1;2\r\n"
+    with pytest.raises(ValueError, match="not a path"):
+        lake.store_wave_file(tmp_path / "carga.txt", DAY, 1, "../fora.txt")
