@@ -1,5 +1,5 @@
 /* ---
-description: Os telefones utilizáveis que não couberam nos lugares do mailing.
+description: Os telefones que não couberam nos lugares do mailing.
 rules: [R025]
 grain: Um telefone de um contrato ATIVO.
 key: [contrato, telefone]

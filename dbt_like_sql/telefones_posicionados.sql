@@ -1,7 +1,8 @@
 /* ---
 description: >-
-  Os telefones utilizáveis dos contratos ativos e o lugar de cada um no mailing do discador. Os da remessa ocupam os
-  primeiros lugares, na ordem da remessa; os últimos são reservados aos de enriquecimento, pelo número deles.
+  Os telefones dos contratos ativos e o lugar de cada um no mailing do discador. Os da remessa ocupam os primeiros
+  lugares, na ordem da remessa; os últimos são reservados aos de enriquecimento, pelo número deles. A base só guarda
+  telefones que podem ser discados.
 rules: [R024, R025]
 grain: Um telefone de um contrato ATIVO.
 key: [contrato, telefone]
@@ -16,7 +17,7 @@ columns:
   ordem: Lugar do telefone entre todos os do contrato, na ordem de chegada.
   lugar: Lugar no mailing, a partir de 1; vazio quando não coube.
 --- */
-WITH utilizaveis AS (
+WITH posicoes AS (
     SELECT
         telefones_contato.contrato,
         telefones_contato.telefone,
@@ -33,7 +34,6 @@ WITH utilizaveis AS (
     FROM telefones_contato
     INNER JOIN contratos ON contratos.contrato = telefones_contato.contrato
     WHERE contratos.situacao = 'ATIVO'
-        AND regexp_full_match(telefones_contato.telefone, '[1-9][1-9]([0-9]{8}|9[0-9]{8})')
 )
 
 SELECT
@@ -51,5 +51,5 @@ SELECT
         WHEN origem <> 'ENRIQUECIMENTO' AND posicao <= $lugares - $lugares_enriquecimento
             THEN posicao
     END AS lugar
-FROM utilizaveis
+FROM posicoes
 ORDER BY contrato, ordem, telefone

@@ -15,10 +15,12 @@ from atom_pipeline.portfolio import Block, Portfolio
 from atom_pipeline.rules.state import TABLES, Schema, schema
 from atom_pipeline.sql.model import SqlModel
 
+CALENDAR_TABLE = "calendario"
+
 # Tables that models read and no rule makes: the calendar of a block; the day's files, from the ledger; what Manager
 # has, from the waves sent to it.
 INPUTS: dict[str, Schema] = {
-    "calendario": {"dia": pl.Date, "util": pl.Boolean, "ordem": pl.Int64},
+    CALENDAR_TABLE: {"dia": pl.Date, "util": pl.Boolean, "ordem": pl.Int64},
     "cargas": {
         "dia": pl.Date,
         "layout": pl.String,
@@ -76,4 +78,4 @@ def calendar_table(first: date, last: date, block: Block) -> pl.DataFrame:
     days = [first + timedelta(days=n) for n in range((end - first).days + 1)]
     counts = [block.calendar == "calendar" or is_bank_day(day) for day in days]
     frame = pl.DataFrame({"dia": days, "util": counts}, schema={"dia": pl.Date, "util": pl.Boolean})
-    return frame.with_columns(ordem=pl.col("util").cast(pl.Int64).cum_sum()).select(INPUTS["calendario"])
+    return frame.with_columns(ordem=pl.col("util").cast(pl.Int64).cum_sum()).select(*INPUTS[CALENDAR_TABLE])
