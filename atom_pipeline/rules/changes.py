@@ -15,20 +15,21 @@ COLUMNS_AT_A_TIME = 24  # bounds the memory: two copies of this many columns
 NAMES_SHOWN = 8  # a row with more changed fields only says how many
 
 
-def changed_fields(newer: pl.DataFrame, older: pl.DataFrame) -> pl.DataFrame:
+def changed_fields(newer: pl.DataFrame, older: pl.DataFrame, compared: pl.Series) -> pl.DataFrame:
     """The rows of ``newer`` that differ from the row of the same contract in ``older``: contrato, campos (text).
 
-    Both have one row per contrato and any other columns. Two nulls are equal. A field that ``older`` lacks, or a
-    contract that is not in it, counts as null there; what ``newer`` lacks and the provenance of a row are not compared.
-    Sorted as ``newer``.
+    Both have one row per contrato and any other columns; only the rows of ``newer`` where ``compared`` (Boolean, one
+    per row) is true are looked at. Two nulls are equal. A field that ``older`` lacks, or a contract that is not in it,
+    counts as null there; what ``newer`` lacks and the provenance of a row are not compared. Sorted as ``newer``.
     """
     fields = [name for name in newer.columns if name not in PROVENANCE and name != "contrato"]
-    place = newer.select("contrato").join(
-        older.select("contrato").with_row_index("linha_antiga"), on="contrato", how="left", maintain_order="left"
-    )["linha_antiga"]
-    flags = newer.select("contrato")
+    flags = newer.select("contrato").filter(compared)
+    place = flags.join(
+        older.select("contrato").with_row_index("lugar"), on="contrato", how="left", maintain_order="left"
+    )["lugar"]
     for first in range(0, len(fields), COLUMNS_AT_A_TIME):
-        differ = _differences(newer.select(fields[first : first + COLUMNS_AT_A_TIME]), older, place)
+        some = newer.select(fields[first : first + COLUMNS_AT_A_TIME])
+        differ = _differences(some if compared.all() else some.filter(compared), older, place)
         flags = flags.with_columns(column for column in differ if column.any())
     changed = [name for name in flags.columns if name != "contrato"]
     if not changed:

@@ -21,27 +21,45 @@ Received = Mapping[str, pl.DataFrame]
 ORIGIN = ("layout", *ACCEPTED)
 
 
-def rows_of(received: Received, portfolio: Portfolio, fields: Schema | None = None) -> pl.DataFrame:
+def rows_of(received: Received, portfolio: Portfolio, fields: Schema) -> pl.DataFrame:
     """Every row of the layouts given, oldest file first, with its ``layout`` and canonical ``contrato``.
 
-    With ``fields`` the columns are those, of those types, and `ORIGIN`; a field that a layout lacks is null. Without,
-    they are all the columns of all the layouts. The order does not depend on the order of the frames or their rows.
+    The columns are ``fields``, of those types, and `ORIGIN`; a field that a layout lacks is null. The order does not
+    depend on the order of the frames or of their rows.
     """
+    columns = {**fields, "layout": pl.String, **ACCEPTED}
     frames = [
+        frame.select(
+            (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+            for name, dtype in columns.items()
+        )
+        for frame in _with_layout(received, portfolio)
+    ]
+    return pl.concat(frames).sort(*NEWEST_LAST, nulls_last=False)
+
+
+def newest_rows(received: Received, portfolio: Portfolio) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The newest row of each contract, for frames too wide to sort: (where the rows are, every row).
+
+    The first frame has ``lugar`` (the row's place in the second), contrato, cpf_cnpj and `ORIGIN`, one row per
+    contract, oldest file first; the second has all columns of all the layouts, in the order they came.
+    """
+    frames = _with_layout(received, portfolio)
+    rows = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+    places = (
+        rows.select("contrato", "cpf_cnpj", *ORIGIN)
+        .with_row_index("lugar")
+        .sort(*NEWEST_LAST, nulls_last=False)
+        .unique("contrato", keep="last", maintain_order=True)
+    )
+    return places, rows
+
+
+def _with_layout(received: Received, portfolio: Portfolio) -> list[pl.DataFrame]:
+    return [
         frame.with_columns(
             pl.lit(layout).alias("layout"),
             canonical_contrato(pl.col("contrato"), portfolio.contrato_digits).alias("contrato"),
         )
         for layout, frame in sorted(received.items())
     ]
-    if fields is not None:
-        columns = {**fields, "layout": pl.String, **ACCEPTED}
-        frames = [
-            frame.select(
-                (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
-                for name, dtype in columns.items()
-            )
-            for frame in frames
-        ]
-    rows = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
-    return rows.sort(*NEWEST_LAST, nulls_last=False)
