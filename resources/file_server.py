@@ -20,10 +20,10 @@ from typing import Any, BinaryIO
 import fsspec
 
 from atom_pipeline.errors import AtomError
+from resources.durable import BLOCK, hash_file, hash_stream, sync_folder
 from resources.settings import without_secrets
 
 PROTOCOLS = ("file",)
-_BLOCK = 1 << 20
 _UNFINISHED = ".parcial"
 
 
@@ -162,8 +162,7 @@ class FileServer:
 
     def publish(self, local: Path, name: str, folder: str = "") -> Published:
         """Put a local file under a name. See ``publish_stream``."""
-        with local.open("rb") as stream:
-            size, sha256 = _copy(stream, None)
+        size, sha256 = local.stat().st_size, hash_file(local)
         return self.publish_stream(lambda: local.open("rb"), name, size=size, sha256=sha256, folder=folder)
 
     def publish_stream(
@@ -214,7 +213,7 @@ class FileServer:
         except FileExistsError:
             return False
         fs.rm_file(source)
-        _sync_folder(Path(target).parent)
+        sync_folder(Path(target).parent)
         return True
 
     # Common.
@@ -235,7 +234,7 @@ class FileServer:
     def _hash(self, fs: Any, path: str) -> str | None:
         try:
             with fs.open(path, "rb") as stream:
-                return _copy(stream, None)[1]
+                return hash_stream(stream)
         except FileNotFoundError:
             return None
 
@@ -251,13 +250,12 @@ class FileServer:
 
 
 def _copy(source: Any, target: Any, limit: int | None = None) -> tuple[int, str]:
-    """Copy a stream, or only read it; returns bytes and SHA-256. Stops one block after ``limit`` bytes."""
+    """Copy a stream; returns bytes and SHA-256. Stops one block after ``limit`` bytes."""
     digest, size = hashlib.sha256(), 0
-    while block := source.read(_BLOCK):
+    while block := source.read(BLOCK):
         digest.update(block)
         size += len(block)
-        if target is not None:
-            target.write(block)
+        target.write(block)
         if limit is not None and size > limit:
             break
     return size, digest.hexdigest()
@@ -277,11 +275,3 @@ def _reason(error: OSError) -> str:
 def _sync(stream: Any) -> None:
     stream.flush()
     os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,9 +6,7 @@ Paths, atomic writing and reading belong here; what the tables mean is in ``atom
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
 import re
 import shutil
 import tempfile
@@ -18,16 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import fsspec
 import polars as pl
 
 from atom_pipeline.errors import AtomError
+from resources.durable import hash_file, hash_stream, sync_file, sync_folder
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
 _ROWS_PER_GROUP = 131_072
-_BLOCK = 1 << 20
 WAVES = "ondas"
 _UNFINISHED = ".parcial"
 
@@ -169,6 +167,7 @@ class Lake:
         name = f".{uuid.uuid4().hex}{_UNFINISHED}"
         if self.is_local:
             folder = Path(key).parent
+            Path(self.base).mkdir(parents=True, exist_ok=True, mode=0o700)  # personal data: for its owner only
             folder.mkdir(parents=True, exist_ok=True)
         else:
             folder = Path(tempfile.gettempdir())
@@ -178,17 +177,16 @@ class Lake:
             (folder / name).unlink(missing_ok=True)
 
     def _promote(self, temporary: Path, key: str, *, rows: int, once: bool) -> Written:
-        sha256 = _hash_file(temporary)
+        sha256 = hash_file(temporary)
         written = Written(self._address(key), rows, temporary.stat().st_size, sha256)
         if once and self._fs.exists(key):
             if self._sha256(key, key) == sha256:
                 return written
             raise WrittenOnce(f"{key} is written once and holds other content")
         if self.is_local:
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
+            sync_file(temporary)
             temporary.replace(key)
-            _fsync_folder(Path(key).parent)
+            sync_folder(Path(key).parent)
         else:
             self._fs.put_file(str(temporary), key)
         return written
@@ -204,7 +202,7 @@ class Lake:
         if not self._fs.isfile(key):
             raise TableMissing(f"the lake has no {what}: materialize it first")
         with self._fs.open(key, "rb") as stream:
-            return _hash_stream(stream)
+            return hash_stream(stream)
 
     def _key(self, table: str, day: date) -> str:
         if not _TABLE.fullmatch(table):
@@ -219,24 +217,3 @@ class Lake:
 
     def _address(self, key: str) -> str:
         return key if self.is_local else cast(str, self._fs.unstrip_protocol(key))
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return _hash_stream(stream)
-
-
-def _hash_stream(stream: Any) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, case, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
@@ -55,15 +55,8 @@ class LedgerFiles(Section):
             if known and (known.sha256, known.layout, known.day) == (new.sha256, new.layout, new.day):
                 return Recorded(Arrival.SAME, known, frozenset())
             days = self._replace(connection, known) if known else set()
-            original = connection.execute(
-                select(files.c.id).where(
-                    files.c.portfolio == self.portfolio,
-                    files.c.layout == new.layout,
-                    files.c.day == new.day,
-                    files.c.sha256 == new.sha256,
-                    files.c.status == FileStatus.CURRENT,
-                )
-            ).scalar_one_or_none()
+            twin = _twin(connection, self.portfolio, new)
+            original = twin and twin.id
             arrival = connection.execute(
                 select(func.coalesce(func.max(files.c.arrival), 0) + 1).where(files.c.portfolio == self.portfolio)
             ).scalar_one()
@@ -109,6 +102,11 @@ class LedgerFiles(Section):
             )
             connection.execute(update(files).where(files.c.id.in_(others)).values(duplicate_of=heir))
         return {known.day}
+
+    def same_bytes(self, new: NewFile) -> FileRecord | None:
+        """The current file of the layout and day that has these very bytes, under whatever name."""
+        with self.engine.connect() as connection:
+            return _twin(connection, self.portfolio, new)
 
     def known_files(self, names: Iterable[str]) -> dict[str, FileRecord]:
         """The version in force (current or duplicate) of each of these names that was ever collected."""
@@ -178,24 +176,17 @@ class LedgerFiles(Section):
             if rows:
                 statement = upsert(sightings)
                 new = statement.excluded
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=[sightings.c.portfolio, sightings.c.name],
-                        set_={"last_seen_at": new.last_seen_at},
-                    ),
-                    rows,
-                )
                 changed = sightings.c.size.is_distinct_from(new.size) | sightings.c.mtime.is_distinct_from(new.mtime)
                 connection.execute(
                     statement.on_conflict_do_update(
-                        index_elements=[sightings.c.portfolio, sightings.c.name],
+                        index_elements=list(sightings.primary_key),
                         set_={
                             "size": new.size,
                             "mtime": new.mtime,
-                            "first_seen_at": new.first_seen_at,
-                            "verified_at": None,
+                            "first_seen_at": case((changed, new.first_seen_at), else_=sightings.c.first_seen_at),
+                            "last_seen_at": new.last_seen_at,
+                            "verified_at": case((changed, null()), else_=sightings.c.verified_at),
                         },
-                        where=changed,
                     ),
                     rows,
                 )
@@ -235,7 +226,7 @@ class LedgerFiles(Section):
                 new = statement.excluded
                 connection.execute(
                     statement.on_conflict_do_update(
-                        index_elements=[unknown_files.c.portfolio, unknown_files.c.name],
+                        index_elements=list(unknown_files.primary_key),
                         set_={
                             "size": new.size,
                             "mtime": new.mtime,
@@ -259,6 +250,19 @@ class LedgerFiles(Section):
 def _in_force(connection: Connection, portfolio: str, name: str) -> FileRecord | None:
     row = connection.execute(
         select(files).where(files.c.portfolio == portfolio, files.c.name == name, files.c.status != FileStatus.REPLACED)
+    ).one_or_none()
+    return _file(row) if row else None
+
+
+def _twin(connection: Connection, portfolio: str, new: NewFile) -> FileRecord | None:
+    row = connection.execute(
+        select(files).where(
+            files.c.portfolio == portfolio,
+            files.c.layout == new.layout,
+            files.c.day == new.day,
+            files.c.sha256 == new.sha256,
+            files.c.status == FileStatus.CURRENT,
+        )
     ).one_or_none()
     return _file(row) if row else None
 

