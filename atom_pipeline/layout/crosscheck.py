@@ -104,7 +104,7 @@ def _fields_of_the_stage(document: Document[Layout]) -> Iterator[Finding]:
         missing = min(([name for name in names if name not in have] for names in needs.alternatives), key=len)
         if missing:
             text = (
-                f"stage {document.value.stage} needs the fields {', '.join(missing)}: add them, or rename what they are"
+                f"stage {document.value.stage} needs the fields {', '.join(missing)}: add them, or rename some"
             )
             yield document.finding(loc, text)
         if "contrato" in have:

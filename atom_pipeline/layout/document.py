@@ -28,6 +28,7 @@ Loc = tuple[str | int, ...]
 Report = Callable[[int, Loc, str], None]
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML has none of these
 _STANDARD_TAG = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float|timestamp|str|seq|map|merge|value)")
 
 
@@ -90,15 +91,22 @@ def read_document(path: Path, model: type[Model]) -> Document[Model]:
 def _compose(content: bytes, report: Report) -> yaml.Node | None:
     """The document as YAML nodes; None when it is not YAML, which is reported."""
     try:
-        node: yaml.Node | None = yaml.compose(content, Loader=_Loader)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        report(line, (), f"byte {error.start + 1} of the file is no character of UTF-8 text: save it as UTF-8")
+        return None
+    control = _CONTROL.search(text)
+    if control:
+        line = text[: control.start()].count("\n") + 1
+        report(line, (), f"a control character (U+{ord(control[0]):04X}) stands here: take it out")
+        return None
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        text = ", ".join(part for part in (error.context, error.problem) if part)
-        report(mark.line + 1 if mark else 1, (), f"not YAML: {text}")
-        return None
-    except yaml.reader.ReaderError as error:
-        line = content[: error.position].count(b"\n") + 1
-        report(line, (), f"not YAML: byte {error.position + 1} is not a character of UTF-8 text: save it as UTF-8")
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        report(mark.line + 1 if mark else 1, (), f"not YAML: {problem}")
         return None
     if node is None:
         report(1, (), "the document is empty")
