@@ -73,9 +73,11 @@ def run(
             frame = _result(connection, model, {name: parameters[name] for name in model.parameters})
     if frame.columns != list(model.columns):
         raise ProgramError(f"{model.name}: DuckDB gives other columns than the SELECT names: {frame.columns}")
-    repeated = int(frame.select(pl.struct(model.key).is_duplicated().sum()).item()) if frame.height else 0
+    repeated = frame.height - frame.select(model.key).n_unique()
     if repeated:
-        raise ProgramError(f"{model.name}: {repeated} rows repeat their key ({', '.join(model.key)}): see {model.path}")
+        raise ProgramError(
+            f"{model.name}: {repeated} rows repeat the key of another ({', '.join(model.key)}): see {model.path}"
+        )
     return frame
 
 

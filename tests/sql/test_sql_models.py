@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from atom_pipeline.errors import StructureError
 from atom_pipeline.layout.document import load_layout, load_portfolio
-from atom_pipeline.layout.model import Layout
-from atom_pipeline.rules.state import TABLES
-from atom_pipeline.sql import INPUTS, SqlModel, lineage, load_model, table_columns
+from atom_pipeline.layout.model import Field, Layout
+from atom_pipeline.layout.schema import field_type
+from atom_pipeline.rules.state import TABLES, Schema, schema
+from atom_pipeline.sql import INPUTS, SqlModel, lineage, load_model, model_parameters, run, table_columns
 
 ROOT = Path(__file__).parents[2]
 LAYOUTS = ROOT / "layouts" / "banco_pan_veiculos"
@@ -18,17 +21,39 @@ FILES = sorted((ROOT / "dbt_like_sql").glob("*.sql"))
 MODELS = pytest.mark.parametrize("name", [path.stem for path in FILES])
 
 
-@pytest.fixture(scope="module")
-def columns(models: dict[str, SqlModel]) -> dict[str, tuple[str, ...]]:
-    """The columns of every table that a model can read, with this portfolio's fields."""
-    carried = dict.fromkeys(load_portfolio(LAYOUTS / "portfolio.yaml").contratos_columns)
-    refin = dict.fromkeys(field.name for field in detail(load_layout(LAYOUTS / "refin.yaml")))
-    return table_columns(models.values(), {"contratos": carried, "refin_vigente": refin})
-
-
-def detail(layout: Layout) -> tuple:
+def detail(name: str) -> tuple[Field, ...]:
+    """The fields of the one detail record of a layout."""
+    layout: Layout = load_layout(LAYOUTS / f"{name}.yaml")
     (record,) = layout.versions[-1].details
     return record.fields
+
+
+@pytest.fixture(scope="module")
+def carried() -> dict[str, Schema]:
+    """The fields that tables of the base carry from this portfolio's layouts."""
+    remessa = {field.name: field_type(field) for field in detail("remessa_assessoria")}
+    names = load_portfolio(LAYOUTS / "portfolio.yaml").contratos_columns
+    return {
+        "contratos": {name: remessa[name] for name in names},
+        "refin_vigente": {field.name: field_type(field) for field in detail("refin")},
+    }
+
+
+@pytest.fixture(scope="module")
+def columns(models: dict[str, SqlModel], carried: dict[str, Schema]) -> dict[str, tuple[str, ...]]:
+    """The columns of every table that a model can read, with this portfolio's fields."""
+    return table_columns(models.values(), carried)
+
+
+@pytest.fixture(scope="module")
+def schemas(models: dict[str, SqlModel], carried: dict[str, Schema]) -> dict[str, pl.Schema]:
+    """The columns and types that each model gives on a day without rows."""
+    tables = {table: pl.DataFrame(schema=schema(table, carried.get(table))) for table in TABLES}
+    tables |= {table: pl.DataFrame(schema=columns) for table, columns in INPUTS.items()}
+    parameters = model_parameters(load_portfolio(LAYOUTS / "portfolio.yaml"), date(2026, 3, 4))
+    for model in models.values():
+        tables[model.name] = run(model, tables, parameters)
+    return {name: tables[name].schema for name in models}
 
 
 @MODELS
@@ -88,7 +113,14 @@ def test_a_column_that_no_table_has_is_refused_by_lineage_even_in_a_join(tmp_pat
         lineage(model, {"a": ["contrato"]})
 
 
+@MODELS
+def test_a_model_gives_only_types_that_the_lake_knows(name: str, schemas: dict[str, pl.Schema]) -> None:
+    known = {pl.String(), pl.Int64(), pl.Float64(), pl.Decimal(18, 2), pl.Date(), pl.Boolean()}
+    assert {column: dtype for column, dtype in schemas[name].items() if dtype not in known} == {}
+
+
 @pytest.mark.parametrize("name", ["manager_mailing", "manager_baixa"])
-def test_what_manager_is_given_has_exactly_the_columns_of_its_layout(name: str, models: dict[str, SqlModel]) -> None:
-    layout = load_layout(LAYOUTS / f"{name}.yaml")
-    assert list(models[name].columns) == [field.name for field in detail(layout)]
+def test_what_manager_is_given_has_exactly_the_columns_and_types_of_its_layout(
+    name: str, schemas: dict[str, pl.Schema]
+) -> None:
+    assert list(schemas[name].items()) == [(field.name, field_type(field)) for field in detail(name)]

@@ -130,7 +130,7 @@ def test_a_column_that_the_table_lacks_is_named_with_the_file(tmp_path: Path) ->
 
 def test_rows_that_repeat_the_key_are_refused_and_counted(tmp_path: Path) -> None:
     select = model(tmp_path, "SELECT contrato FROM contratos ORDER BY contrato")
-    with pytest.raises(ProgramError, match=r"modelo: 2 rows repeat their key \(contrato\)"):
+    with pytest.raises(ProgramError, match=r"modelo: 1 rows repeat the key of another \(contrato\)"):
         run(select, {"contratos": pl.DataFrame({"contrato": ["1", "1", "2"]})}, {})
 
 
