@@ -1,0 +1,239 @@
+"""A file's bytes in blocks of whole lines: bounded memory whatever the file's size, and every line's number and place.
+
+Only bytes and lines belong here. What a line means is in ``fixed`` and ``delimited``; which bytes are allowed in it is in
+``characters``. Whole-file faults found here: VAZIO-like emptiness is left to ``reading``; LINHA_LONGA and BOMs are raised.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from atom_pipeline.errors import FileRefused
+
+BLOCK_BYTES = 64 * 1024 * 1024
+MAX_LINE_BYTES = 1024 * 1024
+_SCANNED = 1 << 20  # bytes looked at in one go: temporaries stay in the processor's cache
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a file.
+
+    ``data`` ends with a line's end (one is added where the file's last line has none). ``first_line`` is the physical
+    number of its first line, from 1; ``offset`` the place of its first byte in the file, from 0. ``record_length`` is
+    set for files without line breaks: each line is then that many bytes.
+    """
+
+    data: bytes
+    offset: int
+    first_line: int
+    last: bool
+    encoding: str
+    record_length: int | None = None
+
+    @cached_property
+    def array(self) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(self.data, dtype=np.uint8)
+
+    @cached_property
+    def _newlines(self) -> Positions:
+        return positions_of(self.array, 10)
+
+    @cached_property
+    def starts(self) -> Positions:
+        """Where each line begins in ``data``."""
+        if self.record_length is not None:
+            return np.arange(0, len(self.data), self.record_length, dtype=np.int64)
+        starts = np.empty(len(self._newlines), dtype=np.int64)
+        starts[:1] = 0
+        starts[1:] = self._newlines[:-1] + 1
+        return starts
+
+    @cached_property
+    def ends(self) -> Positions:
+        """Where each line ends, its line break (LF or CR LF) not included."""
+        if self.record_length is not None:
+            return np.minimum(self.starts + self.record_length, len(self.data))
+        ends = self._newlines
+        before = self.array[np.maximum(ends - 1, 0)] == 13
+        return ends - (before & (ends > self.starts))
+
+    @cached_property
+    def lengths(self) -> Positions:
+        """Bytes of each line without its break."""
+        return self.ends - self.starts
+
+    @cached_property
+    def ascii(self) -> bool:
+        return self.data.isascii()
+
+    @property
+    def height(self) -> int:
+        return len(self.starts)
+
+    def numbers(self, rows: Positions) -> Positions:
+        """Physical line numbers, from 1."""
+        return rows + self.first_line
+
+    def line(self, row: int) -> bytes:
+        return self.data[self.starts[row] : self.ends[row]]
+
+    def original(self, row: int) -> str:
+        """The line for a person, exact: bytes that are not of the encoding appear as escapes."""
+        return self.line(row).decode(self.encoding, "backslashreplace")
+
+    @cached_property
+    def text(self) -> pl.Series:
+        """Every line as text. The block must hold only bytes of its encoding (see ``characters.clean``)."""
+        data = self.data
+        if self.record_length is not None:
+            whole = len(data) // self.record_length * self.record_length
+            rows = self.array[:whole].reshape(-1, self.record_length)
+            breaks = np.full((len(rows), 1), 10, dtype=np.uint8)
+            tail = data[whole:] + b"\n" if whole < len(data) else b""
+            data = np.hstack([rows, breaks]).tobytes() + tail
+        if not self.ascii and self.encoding != "utf-8":
+            data = data.decode(self.encoding).encode("utf-8")
+        text = pl.read_lines(io.BytesIO(data)).to_series()
+        if len(text) != self.height:
+            raise AssertionError(f"{len(text)} lines of text for {self.height} lines of bytes")
+        return text
+
+
+def positions_of(array: npt.NDArray[np.uint8], byte: int) -> Positions:
+    """Where a byte stands in an array of bytes."""
+    found = [
+        np.flatnonzero(array[start : start + _SCANNED] == byte) + start for start in range(0, len(array), _SCANNED)
+    ]
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+
+class BlockReader:
+    """Cuts a stream into blocks at line ends. Blank lines at the end of the file are no lines.
+
+    A block may be handed back in part with ``put_back`` (a quoted value that goes on in the next block).
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        encoding: str,
+        *,
+        name: str,
+        block_bytes: int = BLOCK_BYTES,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        record_length: int | None = None,
+    ) -> None:
+        self._stream = stream
+        self._encoding = encoding
+        self._name = name
+        self._block_bytes = block_bytes
+        self._max_line_bytes = max_line_bytes
+        self._record_length = record_length
+        self._carry = b""
+        self._offset = 0
+        self._line = 1
+        self._started = False
+        self._ended = False
+
+    def next_block(self) -> Block | None:
+        """The next whole lines, or None at the end. Raises FileRefused LINHA_LONGA, CODIFICACAO, FORA_DO_LAYOUT."""
+        while not self._ended:
+            chunk = self._stream.read(self._block_bytes)
+            data = self._carry + chunk if self._carry else chunk
+            if not self._started:
+                data = self._without_bom(data)
+                self._started = True
+            self._ended = not chunk
+            cut = self._cut(data)
+            self._carry = data[cut:]
+            if self._ended:
+                block = self._last(data)
+                self._carry = b""
+                return block
+            self._refuse_a_long_carry()
+            if cut:
+                return self._block(data[:cut], last=False)
+        return None
+
+    def put_back(self, tail: bytes) -> None:
+        """Take back the last lines of the last block; they come first in the next one."""
+        if tail:
+            self._carry = tail + self._carry
+            self._offset -= len(tail)
+            self._line -= tail.count(b"\n")
+
+    def _block(self, data: bytes, *, last: bool) -> Block:
+        block = Block(data, self._offset, self._line, last, self._encoding, self._record_length)
+        if block.height:
+            longest = int(block.lengths.argmax())
+            if block.lengths[longest] > self._max_line_bytes:
+                raise self._too_long(self._line + longest)
+        self._offset += len(data)
+        self._line += block.height
+        return block
+
+    def _last(self, data: bytes) -> Block | None:
+        """What is left at the end of the file, with a line break of its own."""
+        data = data.rstrip(b"\r\n")
+        if data == b"\x1a" or data.endswith(b"\n\x1a"):  # the end of a file in old systems
+            data = data[:-1].rstrip(b"\r\n")
+        if not data:
+            return None
+        return self._block(data if self._record_length else data + b"\n", last=True)
+
+    def _cut(self, data: bytes) -> int:
+        """Where the whole lines end. Line breaks without a later line are kept back: they may end the file."""
+        if self._record_length:
+            whole = len(data.rstrip(b"\r\n")) // self._record_length
+            return whole * self._record_length
+        content = len(data.rstrip(b"\r\n\x1a"))
+        after = data.find(b"\n", content)
+        return after + 1 if after >= 0 and content else data.rfind(b"\n", 0, content) + 1
+
+    def _refuse_a_long_carry(self) -> None:
+        line = self._carry.lstrip(b"\r\n")
+        if len(line) > self._max_line_bytes:
+            raise self._too_long(self._line + self._carry[: len(self._carry) - len(line)].count(b"\n"))
+        if len(self._carry) > self._max_line_bytes:
+            raise FileRefused(
+                "FORA_DO_LAYOUT",
+                f"mais de {self._max_line_bytes} bytes de linhas em branco a partir da linha {self._line}",
+                "confira se o arquivo foi transferido inteiro",
+                file=self._name,
+                line=self._line,
+            )
+
+    def _too_long(self, line: int) -> FileRefused:
+        return FileRefused(
+            "LINHA_LONGA",
+            f"a linha tem mais de {self._max_line_bytes} bytes",
+            "o arquivo não é deste layout, ou perdeu as quebras de linha na transferência",
+            file=self._name,
+            line=line,
+        )
+
+    def _without_bom(self, data: bytes) -> bytes:
+        if data.startswith(_UTF8_BOM) and self._encoding == "utf-8":
+            self._offset = len(_UTF8_BOM)
+            return data[len(_UTF8_BOM) :]
+        if data.startswith((_UTF8_BOM, *_UTF16_BOMS)):
+            raise FileRefused(
+                "CODIFICACAO",
+                f"o arquivo começa com uma marca de Unicode (BOM); o layout é {self._encoding}",
+                f"grave o arquivo em {self._encoding}, sem BOM",
+                file=self._name,
+                line=1,
+            )
+        return data

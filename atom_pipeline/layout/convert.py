@@ -1,0 +1,384 @@
+"""Text columns to typed columns, and what is wrong with them: the same for every format of file.
+
+``RecordPlan`` holds, per field, the expressions that a layout's facts amount to, made once per file. ``convert`` applies
+them to a frame of raw text. The common case costs little: a column whose quick conversion left no null is done, and
+masks of faulty rows are made only for a fault that exists. Cutting lines into fields does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from atom_pipeline.layout.checks import rule_expression
+from atom_pipeline.layout.dates import spelling
+from atom_pipeline.layout.model import Field, FieldType, Record, Rule, Severity
+from atom_pipeline.layout.schema import PRECISION, field_type
+
+Rows = npt.NDArray[np.int64]  # positions in a frame
+
+DOCUMENT_RULES = frozenset({Rule.CPF_CNPJ, Rule.CPF, Rule.CNPJ})
+SHOWN = 40  # characters of a value in a message, at most
+
+_REASONS = {
+    Rule.CPF_CNPJ: "CPF_CNPJ",
+    Rule.CPF: "CPF_CNPJ",
+    Rule.CNPJ: "CPF_CNPJ",
+    Rule.DDD: "DDD",
+    Rule.PHONE: "TELEFONE",
+    Rule.PHONE_WITH_DDD: "TELEFONE",
+    Rule.MOBILE_WITH_DDD: "TELEFONE",
+    Rule.EMAIL: "EMAIL",
+    Rule.UF: "UF",
+    Rule.CEP: "CEP",
+    Rule.PLATE: "PLACA",
+    Rule.CHASSIS: "CHASSI",
+}
+_TYPE_WORDS = {
+    FieldType.TEXT: "texto",
+    FieldType.DIGITS: "só algarismos",
+    FieldType.INTEGER: "número inteiro",
+    FieldType.DECIMAL: "número decimal",
+    FieldType.DATE: "data",
+    FieldType.TIME: "hora",
+    FieldType.DATETIME: "data e hora",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a field in some rows: positions in the frame, and a detail for each of them."""
+
+    field: str
+    reason: str
+    severity: Severity
+    rows: Rows
+    details: list[str]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Typed columns of every row given (faulty values are null), and the faults in field order."""
+
+    frame: pl.DataFrame
+    faults: list[Fault]
+
+
+@dataclass(frozen=True)
+class ValueRule:
+    """A check after conversion: ``good`` is true or null where nothing is wrong."""
+
+    reason: str
+    severity: Severity
+    good: pl.Expr
+    detail: str
+
+
+class FieldPlan:
+    """What a field's facts amount to in expressions over the raw text column of its name.
+
+    ``quick`` converts; where it leaves no null, nothing is missing and nothing is wrong. Otherwise ``careful`` (which
+    also takes padding by blanks) and ``blank`` (the value is absent) say which nulls are faults.
+    """
+
+    def __init__(self, field: Field, *, fixed: bool) -> None:
+        self.field = field
+        self.fixed = fixed
+        self.name = field.name
+        self.dtype = field_type(field)
+        self.document = any(check.rule in DOCUMENT_RULES for check in field.checks)
+        raw = pl.col(field.name)
+        stripped = raw.str.strip_chars(" ")
+        self.blank = stripped == ""
+        self.quick: pl.Expr
+        self.careful: pl.Expr
+        match field.type:
+            case FieldType.TEXT:
+                self.quick = self.careful = self._text(stripped)
+                if self.document:
+                    self.blank = raw.str.strip_chars(" 0.-/") == ""
+            case FieldType.DIGITS:
+                self.quick = self.careful = self._digits(stripped)
+                if field.strip_zeros or field.checks:  # a document, area code or postal code of zeros is none
+                    self.blank = raw.str.strip_chars(" 0.-/" if self.document else " 0") == ""
+            case FieldType.INTEGER | FieldType.DECIMAL:
+                self.quick, self.careful = self._number(raw), self._number(stripped)
+            case _:
+                self.quick, self.careful = self._temporal(raw), self._temporal(stripped)
+                if field.type is not FieldType.TIME:  # midnight is a time, day zero is no date
+                    self.blank = raw.str.strip_chars(" 0/-:.") == ""
+        self.type_reason = "DATA" if field.type in {FieldType.DATE, FieldType.DATETIME} else "TIPO"
+
+    def _text(self, value: pl.Expr) -> pl.Expr:
+        if self.document:
+            value = _canonical_document(value, self.field)
+        return pl.when(value != "").then(value)
+
+    def _digits(self, value: pl.Expr) -> pl.Expr:
+        if self.document:
+            value = _canonical_document(value, self.field)
+        is_digits = ~value.str.contains("[^0-9]") & (value != "")
+        if self.field.strip_zeros:
+            value = value.str.strip_chars_start("0")
+            return pl.when(is_digits & (value != "")).then(value)
+        if self.field.checks:
+            is_digits = is_digits & (value.str.strip_chars("0") != "")
+        if self.field.zero_pad:
+            value = value.str.strip_chars_start("0")
+            is_digits = is_digits & (value.str.len_bytes() <= self.field.zero_pad)
+            return pl.when(is_digits).then(value.str.pad_start(self.field.zero_pad, "0"))
+        return pl.when(is_digits).then(value)
+
+    def _number(self, value: pl.Expr) -> pl.Expr:
+        field = self.field
+        if field.suffix:
+            value = value.str.strip_suffix(field.suffix).str.strip_chars(" ")
+        if field.decimal_mark or field.thousands_mark:
+            return self._marked_number(value)
+        # Polars takes a leading + or - of a signed type, and only + of an unsigned one.
+        if field.signed == "trailing":
+            size = value.str.strip_suffix("-").str.strip_suffix("+").cast(pl.UInt64, strict=False)
+            size = size.cast(pl.Int64, strict=False)
+            whole = pl.when(value.str.ends_with("-")).then(-size).otherwise(size)
+        elif field.signed == "leading":
+            whole = value.cast(pl.Int64, strict=False)
+        else:
+            whole = value.cast(pl.UInt64, strict=False).cast(pl.Int64, strict=False)
+        if field.type is FieldType.INTEGER:
+            return whole
+        if field.width is None or field.width > PRECISION:
+            whole = pl.when(whole.is_between(-(10**PRECISION), 10**PRECISION, closed="none")).then(whole)
+        return whole.cast(pl.Int128).reinterpret(dtype=self.dtype)
+
+    def _marked_number(self, value: pl.Expr) -> pl.Expr:
+        """Numbers such as 23.814,80: grouped by threes or not at all, and no more decimals than the field's."""
+        field = self.field
+        whole, fraction = "[0-9]+", ""
+        if field.thousands_mark:
+            whole = f"(?:[0-9]{{1,3}}(?:{_escaped(field.thousands_mark)}[0-9]{{3}})+|[0-9]+)"
+        if field.decimal_mark and field.decimals:
+            fraction = f"(?:{_escaped(field.decimal_mark)}[0-9]{{1,{field.decimals}}})?"
+        sign = {"": ("", ""), "leading": ("[+-]?", ""), "trailing": ("", "[+-]?")}[field.signed]
+        shaped = value.str.contains(f"^{sign[0]}{whole}{fraction}{sign[1]}$")
+        plain = value
+        if field.signed == "trailing":
+            size = plain.str.strip_suffix("-").str.strip_suffix("+")
+            plain = pl.when(plain.str.ends_with("-")).then("-" + size).otherwise(size)
+        if field.thousands_mark:
+            plain = plain.str.replace_all(field.thousands_mark, "", literal=True)
+        if field.decimal_mark == ",":
+            plain = plain.str.replace(",", ".", literal=True)
+        plain = plain.str.strip_prefix("+")
+        return pl.when(shaped).then(plain).cast(self.dtype, strict=False)
+
+    def _temporal(self, value: pl.Expr) -> pl.Expr:
+        how = spelling(self.field.format or "")
+        match self.field.type:
+            case FieldType.DATE:
+                parsed = value.str.to_date(how.directive, strict=False)
+            case FieldType.TIME:
+                parsed = value.str.to_time(how.directive, strict=False)
+            case _:
+                parsed = value.str.to_datetime(how.directive, strict=False, time_unit="us")
+        # The parser alone takes short numbers, spaces and signs inside a value.
+        if how.digits_only:
+            shaped = value.cast(pl.UInt64, strict=False).is_not_null() & ~value.str.starts_with("+")
+            shaped = shaped & (value.str.len_bytes() == how.length)
+        else:
+            shaped = value.str.contains(how.pattern)
+        return pl.when(shaped).then(parsed)
+
+    def type_detail(self, value: str | None) -> str:
+        """What a value that does not convert should have been, and its shape (never the value itself)."""
+        field = self.field
+        wanted = f"{_TYPE_WORDS[field.type]}{f' {field.format}' if field.format else ''}"
+        if field.type is FieldType.DECIMAL:
+            wanted += f" de {field.decimals} casas"
+        if field.zero_pad:
+            wanted += f", até {field.zero_pad}"
+        return f"esperado {wanted}; veio {_shape(value or '')}"
+
+    def rules(self) -> Iterator[ValueRule]:
+        """The checks on the converted value, in the order in which faults are told."""
+        field, column = self.field, pl.col(self.name)
+        if field.equals is not None:
+            raw = pl.col(_raw(self.name)).str.strip_chars(" ")
+            good = raw.is_in(sorted({field.equals, field.equals.zfill(field.width or 0)}))
+            yield ValueRule("CONSTANTE", Severity.REFUSE, good, f"esperado {field.equals}")
+        if not self.fixed and field.width and field.type in {FieldType.TEXT, FieldType.DIGITS}:
+            good = column.str.len_chars() <= field.width
+            yield ValueRule("TAMANHO", field.type_severity, good, f"mais de {field.width} caracteres")
+        if field.domain is not None:
+            codes = [self._parsed(code) for code in field.domain]
+            accepted = ", ".join(field.domain)
+            shown = accepted if len(accepted) <= SHOWN else f"{len(codes)} códigos"
+            yield ValueRule(
+                "DOMINIO", field.domain_severity, column.is_in(pl.Series(codes, dtype=self.dtype).implode()), shown
+            )
+        for limit, low in ((field.minimum, True), (field.maximum, False)):
+            if limit is not None:
+                bound = pl.lit(_bound(field, limit))
+                yield ValueRule(
+                    "FAIXA",
+                    field.range_severity,
+                    column >= bound if low else column <= bound,
+                    f"{'mínimo' if low else 'máximo'} {limit}",
+                )
+        for check in field.checks:
+            good = rule_expression(check.rule, column)
+            if check.rule is Rule.CPF_CNPJ and field.person_type:
+                person = _person(field.person_type)
+                length = column.str.len_bytes()
+                good = good & pl.when(person == "F").then(length == 11).when(person == "J").then(length == 14).otherwise(
+                    True
+                )
+            yield ValueRule(_REASONS[check.rule], check.severity, good, "")
+
+    def _parsed(self, code: str) -> Any:
+        return int(code) if self.field.type is FieldType.INTEGER else code
+
+
+class RecordPlan:
+    """A record's fields with their expressions, spans and checks: what ``record.fields`` would make again each time."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.name = record.name
+        self.fields = [FieldPlan(field, fixed=record.length is not None) for field in record.fields]
+        self.names = [plan.name for plan in self.fields]
+        self.spans = [(field.name, start, stop) for field, start, stop in record.spans()] if record.length else []
+        self.checks = [(plan, rule) for plan in self.fields for rule in plan.rules()]
+        self.schema = {plan.name: plan.dtype for plan in self.fields}
+
+    def field(self, name: str) -> FieldPlan:
+        return self.fields[self.names.index(name)]
+
+
+def convert(plan: RecordPlan, raw: pl.DataFrame) -> Decoded:
+    """Type every column of ``raw`` (text, one column per field, padding included) and find its faults."""
+    frame = raw.select(field.quick.alias(field.name) for field in plan.fields)
+    faults: dict[str, list[Fault]] = {}
+    with_nulls = [field for field in plan.fields if frame[field.name].null_count()]
+    if with_nulls and raw.height:
+        careful = [field for field in with_nulls if field.careful is not field.quick]
+        if careful:
+            frame = frame.with_columns(raw.select(field.careful.alias(field.name) for field in careful))
+        blanks = raw.select(field.blank.alias(field.name) for field in with_nulls)
+        for field in with_nulls:
+            found = list(_absent_or_wrong(field, frame[field.name], blanks[field.name], raw[field.name]))
+            if found:
+                faults[field.name] = found
+    for field, rule, rows in _broken_rules(plan, frame, raw):
+        faults.setdefault(field.name, []).append(
+            Fault(field.name, rule.reason, rule.severity, rows, _rule_details(field, rule, frame, raw, rows))
+        )
+    return Decoded(frame, [fault for name in plan.names for fault in faults.get(name, ())])
+
+
+def _absent_or_wrong(field: FieldPlan, typed: pl.Series, blank: pl.Series, raw: pl.Series) -> Iterator[Fault]:
+    """Faults of the nulls of a column: values that do not convert, and required ones that are not there."""
+    absent = blank.fill_null(True)
+    wrong = typed.is_null() & ~absent
+    if wrong.any():
+        rows = wrong.arg_true().to_numpy()
+        details = [field.type_detail(value) for value in raw.gather(rows)]
+        yield Fault(field.name, field.type_reason, field.field.type_severity, rows, details)
+    if field.field.required and absent.any():
+        rows = absent.arg_true().to_numpy()
+        yield Fault(field.name, "OBRIGATORIO", Severity.REFUSE, rows, ["em branco"] * len(rows))
+
+
+def _broken_rules(
+    plan: RecordPlan, frame: pl.DataFrame, raw: pl.DataFrame
+) -> Iterator[tuple[FieldPlan, ValueRule, Rows]]:
+    if not plan.checks or not raw.height:
+        return
+    constants = [field.name for field in plan.fields if field.field.equals is not None]
+    both = frame.hstack([raw[name].alias(_raw(name)) for name in constants])
+    broken = both.select((~rule.good).any().alias(str(i)) for i, (_, rule) in enumerate(plan.checks)).row(0)
+    which = [i for i, is_broken in enumerate(broken) if is_broken]
+    if not which:
+        return
+    masks = both.select((~plan.checks[i][1].good).fill_null(False).alias(str(i)) for i in which)
+    for i in which:
+        field, rule = plan.checks[i]
+        yield field, rule, masks[str(i)].arg_true().to_numpy()
+
+
+def _rule_details(field: FieldPlan, rule: ValueRule, frame: pl.DataFrame, raw: pl.DataFrame, rows: Rows) -> list[str]:
+    """What was expected and, where it is no personal data, what came."""
+    if rule.reason == "CONSTANTE":
+        return [f"{rule.detail}; veio {_shape(value or '')}" for value in raw[field.name].gather(rows)]
+    if field.field.personal is None and rule.reason in {"DOMINIO", "FAIXA"}:
+        return [f"{rule.detail}; veio {str(value)[:10]}" for value in frame[field.name].gather(rows)]
+    if field.document:
+        return ["dígitos verificadores, tamanho ou tipo de pessoa"] * len(rows)
+    return [rule.detail or f"não segue a regra {rule.reason}"] * len(rows)
+
+
+def _raw(name: str) -> str:
+    return f"{name}:texto"
+
+
+def _escaped(mark: str) -> str:
+    return rf"\{mark}"
+
+
+def _bound(field: Field, limit: Decimal | date) -> Any:
+    """A limit in the type of the column that it is compared with."""
+    if isinstance(limit, date):
+        return limit
+    return int(limit) if field.type is FieldType.INTEGER and limit == limit.to_integral_value() else limit
+
+
+def _person(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars(" ").str.slice(0, 1).str.to_uppercase()
+
+
+def _canonical_document(value: pl.Expr, field: Field) -> pl.Expr:
+    """A CPF in 11 digits or a CNPJ in 14 characters: no punctuation, lost zeros put back, padding zeros taken away.
+
+    Fourteen characters that start with 000 are a CPF when the record says F; where the record does not say, when they
+    are no valid CNPJ and their last 11 are a valid CPF.
+    """
+    value = value.str.replace_all(r"[.\-/ ]", "").str.to_uppercase()
+    length = value.str.len_bytes()
+    digits = ~value.str.contains("[^0-9]")
+    rules = {check.rule for check in field.checks}
+    absent = digits & (value.str.strip_chars("0") == "")
+    if Rule.CPF_CNPJ not in rules:
+        size = 11 if Rule.CPF in rules else 14
+        if size == 11:
+            value = pl.when(digits & (length > 11)).then(_without_padding(value, 11)).otherwise(value)
+        padded = pl.when(digits & (length > 0)).then(value.str.pad_start(size, "0")).otherwise(value)
+        return pl.when(absent).then(pl.lit("")).otherwise(padded)
+    tail = value.str.slice(3)
+    could_be_cpf = digits & (length == 14) & value.str.starts_with("000")
+    is_cpf = could_be_cpf & ~rule_expression(Rule.CNPJ, value) & rule_expression(Rule.CPF, tail)
+    size = pl.when(length > 11).then(14).otherwise(11)
+    if field.person_type:
+        person = _person(field.person_type)
+        is_cpf = pl.when(person == "F").then(could_be_cpf).when(person == "J").then(False).otherwise(is_cpf)
+        size = pl.when(person == "J").then(14).otherwise(size)
+    padded = pl.when(size == 14).then(value.str.pad_start(14, "0")).otherwise(value.str.pad_start(11, "0"))
+    padded = pl.when(digits & (length > 0)).then(padded).otherwise(value)
+    return pl.when(absent).then(pl.lit("")).when(is_cpf.fill_null(False)).then(tail).otherwise(padded)
+
+
+def _without_padding(value: pl.Expr, size: int) -> pl.Expr:
+    """The last ``size`` characters where all before them are zeros; the value as it is elsewhere."""
+    trimmed = value.str.strip_chars_start("0")
+    return pl.when(trimmed.str.len_bytes() <= size).then(trimmed.str.pad_start(size, "0")).otherwise(value)
+
+
+def _shape(value: str) -> str:
+    """A value's shape: 9 for a digit, A for a letter; the rest as it is. Says what is wrong without saying the value."""
+    shape = "".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in value.strip()[:SHOWN])
+    return f"'{shape}'" + ("..." if len(value.strip()) > SHOWN else "")

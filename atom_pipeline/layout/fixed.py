@@ -1,0 +1,110 @@
+"""Fixed-width files: which record each line is, and its bytes cut into columns.
+
+``decode_block`` is the one place where bytes become typed columns; another kernel can stand in for it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import polars as pl
+
+from atom_pipeline.layout.batches import Batch, LineFault, Portion, accepted_forms
+from atom_pipeline.layout.blocks import Block, BlockReader, Positions
+from atom_pipeline.layout.characters import CharacterCheck
+from atom_pipeline.layout.convert import Decoded, RecordPlan, convert
+
+
+def decode_block(plan: RecordPlan, block: Block, rows: Positions) -> Decoded:
+    """Typed columns and faults of the given lines of a block: all of one record type and of its length.
+
+    Widths are bytes. In a one-byte encoding a byte is a character; a UTF-8 line is cut by bytes.
+    """
+    text = block.text if len(rows) == block.height else block.text.gather(rows)
+    line = pl.col("line")
+    if block.ascii or block.encoding == "utf-8":
+        as_bytes = line.cast(pl.Binary)
+        cuts = [
+            as_bytes.bin.slice(start, stop - start).cast(pl.String).alias(name) for name, start, stop in plan.spans
+        ]
+    else:
+        cuts = [line.str.slice(start, stop - start).alias(name) for name, start, stop in plan.spans]
+    return convert(plan, text.alias("line").to_frame().select(cuts))
+
+
+class FixedDecoder:
+    """Reads a fixed-width file portion by portion."""
+
+    def __init__(self, plans: list[RecordPlan], reader: BlockReader, characters: CharacterCheck) -> None:
+        self._plans = plans
+        self._reader = reader
+        self._characters = characters
+
+    def portions(self) -> Iterator[Portion]:
+        while (block := self._reader.next_block()) is not None:
+            yield self._portion(block)
+        self._characters.finish()
+
+    def _portion(self, block: Block) -> Portion:
+        kinds = which_record(self._plans, block)
+        cleaned = self._characters.clean(block)
+        faults: dict[int, LineFault] = {}
+
+        def refuse(row: int, reason: str, detail: str, field: str = "") -> None:
+            record = self._plans[kinds[row]].name if kinds[row] >= 0 else ""
+            faults.setdefault(
+                row, LineFault(block.first_line + row, record, reason, detail, block.original(row), field)
+            )
+
+        for row, detail in cleaned.faults.items():
+            refuse(row, "CARACTERE", detail)
+        for row in np.flatnonzero(kinds < 0).tolist():
+            refuse(row, "REGISTRO_DESCONHECIDO", f"{block.lengths[row]} bytes; nenhum tipo de registro do layout")
+        wanted = np.array([plan.record.length or 0 for plan in self._plans], dtype=np.int64)
+        for row in np.flatnonzero((kinds >= 0) & (block.lengths != wanted[kinds])).tolist():
+            refuse(row, "TAMANHO", f"{block.lengths[row]} bytes; o registro tem {wanted[kinds[row]]}")
+        good = np.ones(block.height, dtype=bool)
+        good[list(faults)] = False
+        batches: list[Batch] = []
+        for index, plan in enumerate(self._plans):
+            rows = np.flatnonzero(good & (kinds == index))
+            if block.encoding == "utf-8" and not block.ascii and len(rows):
+                cut = _cut_characters(plan, block, rows)
+                for row, field in cut.items():
+                    refuse(row, "CARACTERE", "um caractere UTF-8 começa num campo e termina em outro", field)
+                rows = rows[~np.isin(rows, list(cut))]
+            if len(rows):
+                decoded = decode_block(plan, cleaned.block, rows)
+                batches.append(Batch(plan, block.numbers(rows), decoded, _original(block, rows)))
+        return Portion(batches, [faults[row] for row in sorted(faults)], block.height)
+
+
+def which_record(plans: list[RecordPlan], block: Block) -> Positions:
+    """The index of each line's record type; -1 where it is none. Told by the bytes of the field that matches."""
+    kinds = np.full(block.height, -1, dtype=np.int64)
+    for index, plan in enumerate(plans):
+        match = plan.record.match
+        if match is None:
+            kinds[kinds < 0] = index
+            continue
+        start, stop = next((start, stop) for name, start, stop in plan.spans if name == match.field)
+        rows = np.flatnonzero((kinds < 0) & (block.lengths >= stop))
+        found = block.array[block.starts[rows][:, None] + np.arange(start, stop)]
+        matches = np.zeros(len(rows), dtype=bool)
+        for form in accepted_forms(match.equals, stop - start):
+            matches |= (found == np.frombuffer(form.encode(block.encoding), dtype=np.uint8)).all(axis=1)
+        kinds[rows[matches]] = index
+    return kinds
+
+
+def _cut_characters(plan: RecordPlan, block: Block, rows: Positions) -> dict[int, str]:
+    """UTF-8 lines in which a field begins in the middle of a character: line row -> field."""
+    starts = np.array([start for _, start, _ in plan.spans], dtype=np.int64)
+    split = (block.array[block.starts[rows][:, None] + starts] & 0xC0) == 0x80
+    bad = np.flatnonzero(split.any(axis=1))
+    return {int(rows[i]): plan.spans[int(split[i].argmax())][0] for i in bad.tolist()}
+
+
+def _original(block: Block, rows: Positions) -> Callable[[int], str]:
+    return lambda position: block.original(int(rows[position]))

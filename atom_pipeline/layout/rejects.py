@@ -1,0 +1,126 @@
+"""The refused rows of a file and the flagged ones, as tables: one row per refused line, with all that is wrong in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from atom_pipeline.layout.batches import Batch, LineFault
+from atom_pipeline.layout.convert import Fault
+from atom_pipeline.layout.model import Severity
+
+REJECTS_SCHEMA: dict[str, pl.DataType] = {
+    "linha": pl.UInt32(),
+    "registro": pl.String(),
+    "campo": pl.String(),
+    "motivo": pl.String(),
+    "detalhe": pl.String(),
+    "outros": pl.String(),
+    "original": pl.String(),
+}
+FLAGS_SCHEMA: dict[str, pl.DataType] = {"linha": pl.UInt32(), "campo": pl.String(), "motivo": pl.String()}
+MOST_OTHERS = 20  # faults told of one row, at most: a shifted line breaks nearly every field
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A refused line. ``others`` are its further faults, "campo: motivo" each."""
+
+    line: int
+    record: str
+    field: str
+    reason: str
+    detail: str
+    others: str
+    original: str
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A batch's rows: the accepted ones with ``linha`` and ``registro``, the refused ones, the flags of those kept."""
+
+    accepted: pl.DataFrame
+    rejects: list[Reject]
+    flags: pl.DataFrame
+
+
+@dataclass
+class Rejected:
+    """Every refused line of a file so far, and how many for each reason."""
+
+    rows: list[Reject] = field(default_factory=list)
+
+    def by_reason(self) -> dict[str, int]:
+        return dict(sorted(Counter(row.reason for row in self.rows).items()))
+
+    def frame(self) -> pl.DataFrame:
+        return rejects_frame(self.rows)
+
+
+def rejects_frame(rows: list[Reject]) -> pl.DataFrame:
+    """The table of refused lines, by line."""
+    ordered = sorted(rows, key=lambda row: row.line)
+    return pl.DataFrame(
+        [
+            (row.line, row.record or None, row.field or None, row.reason, row.detail, row.others, row.original)
+            for row in ordered
+        ],
+        schema=REJECTS_SCHEMA,
+        orient="row",
+    )
+
+
+def from_line_fault(fault: LineFault) -> Reject:
+    return Reject(fault.line, fault.record, fault.field, fault.reason, fault.detail, "", fault.original)
+
+
+def sort_rows(batch: Batch) -> Sorted:
+    """Part a batch into accepted and refused rows."""
+    height = len(batch.lines)
+    frame = batch.decoded.frame.with_columns(
+        linha=pl.Series(batch.lines, dtype=pl.UInt32), registro=pl.lit(batch.plan.name)
+    )
+    refusing = [fault for fault in batch.decoded.faults if fault.severity is Severity.REFUSE]
+    flagging = [fault for fault in batch.decoded.faults if fault.severity is Severity.FLAG]
+    refused = np.zeros(height, dtype=bool)
+    for fault in refusing:
+        refused[fault.rows] = True
+    flags = [
+        pl.DataFrame({"linha": batch.lines[rows]}, schema={"linha": pl.UInt32}).with_columns(
+            campo=pl.lit(fault.field), motivo=pl.lit(fault.reason)
+        )
+        for fault in flagging
+        if len(rows := fault.rows[~refused[fault.rows]])
+    ]
+    rejects = _rejects(batch, refusing, height) if refused.any() else []
+    return Sorted(
+        frame.filter(pl.Series(~refused)) if rejects else frame,
+        rejects,
+        pl.concat(flags) if flags else pl.DataFrame(schema=FLAGS_SCHEMA),
+    )
+
+
+def _rejects(batch: Batch, faults: list[Fault], height: int) -> list[Reject]:
+    """One reject per refused row: its first fault, and the others in the order of the fields."""
+    told = np.zeros(height, dtype=np.int64)
+    found: dict[int, list[tuple[str, str, str]]] = {}
+    for fault in faults:
+        for row, detail in zip(fault.rows.tolist(), fault.details, strict=True):
+            if told[row] <= MOST_OTHERS:
+                found.setdefault(row, []).append((fault.field, fault.reason, detail))
+            told[row] += 1
+    rejects = []
+    for row in sorted(found):
+        (campo, motivo, detalhe), *others = found[row]
+        more = [f"{name}: {reason}" for name, reason, _ in others]
+        if told[row] > MOST_OTHERS + 1:
+            more.append(f"e mais {told[row] - MOST_OTHERS - 1}")
+        rejects.append(
+            Reject(
+                int(batch.lines[row]), batch.plan.name, campo, motivo, detalhe, "; ".join(more), batch.original(row)
+            )
+        )
+    return rejects
