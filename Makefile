@@ -1,0 +1,35 @@
+# Two commands do everything on a machine with Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo up test check docs clean
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ATOM needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED)  ## sample files, several whole days, and what came out
+	$(BIN)/atom demo
+
+up: $(INSTALLED)  ## the Dagster UI and daemon over what is in $$ATOM_HOME (the demo's days, after `make demo`)
+	$(BIN)/atom up
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## lint, types, layouts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/atom layout check
+
+docs: $(INSTALLED)  ## the layouts' pages
+	$(BIN)/atom layout doc
+
+clean:
+	rm -rf $(VENV) build *.egg-info

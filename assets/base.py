@@ -1,0 +1,432 @@
+"""Stage *base* as Dagster assets: the opening of a day, its steps, and its closing.
+
+What each step does is in ``steps``; here are the assets around them: dependencies, what the UI shows, and the checks
+that stop what must not go on. The base of a day is good from the moment the ledger has the hashes of its tables.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from time import perf_counter
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets import metadata as show
+from assets.common import BASE, Portfolios, asset_key, told_to_people
+from assets.partitions import day_of, working_days
+from assets.steps import CHANGES, STEPS, Applied, StepPlan, apply_step, step_table, write_step
+from atom_pipeline.errors import AtomError
+from atom_pipeline.layout.catalogue import Catalogue
+from atom_pipeline.layout.model import Stage
+from atom_pipeline.rules.enrichment import enderecos
+from atom_pipeline.rules.fichas import fichas
+from atom_pipeline.rules.guards import Guard
+from atom_pipeline.rules.state import (
+    OPEN,
+    empty,
+    ignoradas_of_day,
+    movimentos_of_day,
+    sinalizadas_of_day,
+)
+from resources.ledger_records import Base
+from resources.runtime import PortfolioRuntime
+
+# Every table of the base; the hash of a day is over all of them.
+TABLES = (
+    "contratos",
+    "fichas",
+    "cadastro",
+    "enderecos",
+    "telefones_contato",
+    "parcelas_abertas",
+    "garantias",
+    "refin_vigente",
+    "acordos",
+    "marcacoes",
+    "movimentos",
+    "recusadas",
+    "ignoradas",
+    "sinalizadas",
+    "cargas",
+)
+CLOSED_HERE = ("contratos", "fichas", "enderecos", "marcacoes", "movimentos", "recusadas", "ignoradas", "sinalizadas",
+               "cargas")  # fmt: skip
+DESCRIPTIONS = {
+    "contratos": "Um contrato por linha: situação, desde quando, último bloqueio e o que o mailing precisa.",
+    "fichas": "Um cliente (CPF/CNPJ) por linha, com o status derivado dos contratos (R019, UC006).",
+    "cadastro": "A última linha aceita da remessa de cada contrato, com todos os campos (R004).",
+    "enderecos": "Um endereço por linha, na ordem da remessa.",
+    "telefones_contato": "Um telefone de um contrato por linha, na ordem do mailing (R023 a R025).",
+    "parcelas_abertas": "Uma parcela em aberto por linha (R005).",
+    "garantias": "Uma garantia por linha; o tipo do registro em `registro` (R006 a R009).",
+    "refin_vigente": "A oferta de refinanciamento vigente, uma por contrato (R026 a R029).",
+    "acordos": "Todo acordo recebido de um contrato da base, com o primeiro dia em que foi visto (R017).",
+    "marcacoes": "Ações massivas marcadas em cada contrato (R035, R036).",
+    "movimentos": "O que aconteceu com cada contrato no dia, com arquivo e linha.",
+    "recusadas": "As linhas do dia que um layout recusou, com motivo, campo e a linha original.",
+    "ignoradas": "As linhas do dia que uma regra pôs de lado (R020, FA003, FA006).",
+    "sinalizadas": "As linhas do dia usadas com um valor que merece conferência.",
+    "cargas": "Um arquivo do dia por linha: lidas, aceitas, recusadas e a situação.",
+}
+
+
+def build_base_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
+    """The assets of a portfolio's base, in the order of a day."""
+    return [
+        _opening(catalogue),
+        *(_step(catalogue, plan) for plan in STEPS),
+        _closing(catalogue),
+        _base(catalogue),
+        _guards(catalogue),
+    ]
+
+
+def _spec(catalogue: Catalogue, name: str, deps: list[str], description: str, kinds: set[str]) -> dg.AssetSpec:
+    portfolio = catalogue.portfolio
+    return dg.AssetSpec(
+        asset_key(portfolio.portfolio, *name.split("/")),
+        deps=[asset_key(portfolio.portfolio, *dep.split("/")) for dep in deps],
+        group_name=BASE,
+        kinds=kinds,
+        owners=list(portfolio.owners),
+        description=description,
+        partitions_def=working_days(portfolio.operation),
+    )
+
+
+def received_keys(catalogue: Catalogue, *stages: Stage) -> list[str]:
+    """The receiving assets of some stages, all of them when none is given, as paths of keys."""
+    return [
+        f"recebido/{layout.layout}"
+        for layout in sorted(catalogue.layouts.values(), key=lambda one: one.layout)
+        if layout.direction == "in" and (not stages or layout.stage in stages)
+    ]
+
+
+# The opening.
+
+
+def previous_base(runtime: PortfolioRuntime, day: date) -> Base | None:
+    """The base the day starts from: the newest before it. Raises AtomError when an earlier day must be made first.
+
+    That is so when a day before has files and no good base: never made, made from other files than it has now, or
+    with tables that are not what the ledger recorded (a run that was killed halfway).
+    """
+    first = [stale for stale in runtime.stale() if stale < day]
+    if first:
+        raise AtomError(
+            f"the day {first[0]:%Y-%m-%d} has files and no base made from them: run it first "
+            f"(`atom run {day:%Y-%m-%d}` makes both, in order)"
+        )
+    base = runtime.ledger.newest_base_before(day)
+    if base is None:
+        return None
+    changed = [
+        table
+        for table, sha256 in base.tables.items()
+        if not runtime.lake.exists(table, base.day) or runtime.lake.sha256(table, base.day) != sha256
+    ]
+    if changed:
+        raise AtomError(
+            f"tables of {base.day:%Y-%m-%d} are not those of its base ({', '.join(changed)}): "
+            f"run {base.day:%Y-%m-%d} again"
+        )
+    return base
+
+
+def _opening(catalogue: Catalogue) -> dg.AssetsDefinition:
+    name = catalogue.portfolio.portfolio
+
+    @dg.multi_asset(
+        name=f"{name}__abertura",
+        specs=[
+            _spec(
+                catalogue,
+                "abertura",
+                [],
+                "De qual dia a base do dia parte. Recusa o dia quando um dia anterior tem arquivos e não tem base.",
+                {"polars", "parquet"},
+            )
+        ],
+    )
+    @told_to_people
+    def abertura(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+        runtime, day = portfolios.portfolio(name), day_of(context)
+        base = previous_base(runtime, day)
+        frame = pl.DataFrame(
+            {"dia_anterior": [base.day] if base else [], "hash_anterior": [base.hash] if base else []},
+            schema={"dia_anterior": pl.Date, "hash_anterior": pl.String},
+        )
+        runtime.lake.write("abertura", day, frame)
+        yield dg.MaterializeResult(
+            asset_key=asset_key(name, "abertura"),
+            metadata={
+                "dia_anterior": f"{base.day:%Y-%m-%d}" if base else "nenhum: a base começa neste dia",
+                "hash_anterior": base.hash if base else "-",
+            },
+        )
+
+    return abertura
+
+
+# The steps.
+
+
+def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
+    portfolio = catalogue.portfolio
+    name = portfolio.portfolio
+    step_name = f"etapa_{plan.stage.value}"
+    place = STEPS.index(plan)
+    before = [f"etapa_{earlier.stage.value}" for earlier in STEPS[:place] if earlier.changes_contratos][-1:]
+    # Each step follows the one before it, and what it reads; batimento waits for the whole day's reading (R021).
+    deps = ["abertura", *before, *received_keys(catalogue, *(() if plan.waits else (plan.stage,)))]
+    if plan.stage is Stage.TELEFONES:
+        deps.append("cadastro")
+    rules = f"\n\nRegras: {', '.join(plan.rules)}."
+    specs = [_spec(catalogue, step_name, deps, plan.description + rules, {"polars", "parquet"})]
+    specs += [
+        _spec(catalogue, table, deps, DESCRIPTIONS[table] + rules, {"polars", "parquet"}) for table in plan.tables
+    ]
+
+    @dg.multi_asset(name=f"{name}__{step_name}", specs=specs)
+    @told_to_people
+    def step(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+        started = perf_counter()
+        runtime, day = portfolios.portfolio(name), day_of(context)
+        applied = apply_step(runtime, day, plan)
+        written = write_step(runtime, day, plan, applied)
+        yield dg.MaterializeResult(
+            asset_key=asset_key(name, step_name),
+            metadata={**_step_metadata(applied), "segundos": round(perf_counter() - started, 3)},
+        )
+        for table in plan.tables:
+            frame = applied.step.tables[table]
+            yield dg.MaterializeResult(
+                asset_key=asset_key(name, table),
+                metadata={
+                    "dagster/row_count": frame.height,
+                    "dagster/column_schema": show.frame_columns(frame.schema),
+                    "amostra": show.sample(frame, runtime.personal_columns(day)),
+                    "tabela": show.link(written[table].path),
+                    "sha256": written[table].sha256,
+                },
+            )
+
+    return step
+
+
+def _step_metadata(applied: Applied) -> dict[str, Any]:
+    step = applied.step
+    said: dict[str, Any] = {
+        "arquivo_do_dia": "chegou" if applied.came else "não chegou: a base passa como está",
+        "ignoradas": step.ignoradas.height,
+    }
+    if "contratos" in step.tables:
+        said["contratos"] = step.contratos.height
+    if applied.waits:
+        said["espera"] = dg.MetadataValue.md("\n".join(f"- {wait}" for wait in applied.waits))
+    for movimento, count in show.counts(step.movimentos, "movimento").items():
+        said[f"movimento {movimento}"] = count
+    for motivo, count in show.counts(step.ignoradas, "motivo").items():
+        said[f"ignoradas {motivo}"] = count
+    if applied.verdict is not None:
+        said["veredito"] = applied.verdict.message
+        said["retido"] = applied.held
+        said |= {f"guarda {name}": value for name, value in applied.verdict.numbers.items()}
+    return said
+
+
+# The closing.
+
+
+def close_day(runtime: PortfolioRuntime, day: date) -> dict[str, pl.DataFrame]:
+    """The tables that are made when every step is done: the contracts' last state and the day's lists."""
+    changed = [plan for plan in STEPS if plan.changes_contratos]
+    contratos = runtime.lake.read(step_table(changed[-1], "contratos"), day)
+    cadastro = runtime.lake.read("cadastro", day)
+
+    def parts(name: str) -> list[pl.DataFrame]:
+        return [runtime.lake.read(step_table(plan, name), day) for plan in STEPS]
+
+    def of_layouts(folder: str, table: str) -> list[pl.DataFrame]:
+        frames = [runtime.lake.read(f"{folder}/{layout.layout}", day) for layout in runtime.layouts()]
+        return [empty(table), *frames]
+
+    return {
+        "contratos": contratos,
+        "fichas": fichas(contratos, cadastro, runtime.portfolio),
+        "enderecos": enderecos(cadastro, runtime.remessa_codes(day, "endereco")),
+        "marcacoes": empty("marcacoes"),
+        "movimentos": movimentos_of_day(parts("movimentos")),
+        "ignoradas": ignoradas_of_day(parts("ignoradas")),
+        "recusadas": pl.concat(of_layouts("recusado", "recusadas")).sort("layout", "arquivo", "linha"),
+        "sinalizadas": sinalizadas_of_day([*of_layouts("sinalizado", "sinalizadas"), *parts("sinalizadas")]),
+        "cargas": pl.concat(of_layouts("arquivos", "cargas")).sort("layout", "arquivo"),
+    }
+
+
+def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
+    name = catalogue.portfolio.portfolio
+    deps = [*(f"etapa_{plan.stage.value}" for plan in STEPS), "cadastro", *received_keys(catalogue)]
+
+    @dg.multi_asset(
+        name=f"{name}__fechamento",
+        specs=[_spec(catalogue, table, deps, DESCRIPTIONS[table], {"polars", "parquet"}) for table in CLOSED_HERE],
+    )
+    @told_to_people
+    def fechamento(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+        runtime, day = portfolios.portfolio(name), day_of(context)
+        personal = runtime.personal_columns(day)
+        for table, frame in close_day(runtime, day).items():
+            written = runtime.lake.write(table, day, frame)
+            shown = frame.drop("original", strict=False)  # a refused line as it came is personal data whole
+            yield dg.MaterializeResult(
+                asset_key=asset_key(name, table),
+                metadata={
+                    "dagster/row_count": frame.height,
+                    "dagster/column_schema": show.frame_columns(frame.schema),
+                    "amostra": show.sample(shown, personal),
+                    "tabela": show.link(written.path),
+                    "sha256": written.sha256,
+                    **_counted(table, frame),
+                },
+            )
+
+    return fechamento
+
+
+def _counted(table: str, frame: pl.DataFrame) -> dict[str, int]:
+    """The numbers that Dagster plots over the days."""
+    column = {
+        "contratos": "situacao",
+        "fichas": "status",
+        "movimentos": "movimento",
+        "recusadas": "motivo",
+        "ignoradas": "motivo",
+        "sinalizadas": "motivo",
+    }.get(table)
+    return {f"{column} {value}": count for value, count in show.counts(frame, column).items()} if column else {}
+
+
+def record_base(runtime: PortfolioRuntime, day: date) -> Base:
+    """Make the day's tables its base: from here on the next day may start from them."""
+    opening = runtime.lake.read("abertura", day)
+    previous_day = opening["dia_anterior"].item() if opening.height else None
+    previous_hash = opening["hash_anterior"].item() if opening.height else None
+    tables = {table: runtime.lake.sha256(table, day) for table in TABLES}
+    digest = hashlib.sha256("\n".join(f"{table} {sha256}" for table, sha256 in sorted(tables.items())).encode())
+    expected = runtime.expected(day)
+    waiting: dict[str, Any] = {
+        item.name: item.status.value for item in expected if item.required and not item.fulfilled
+    }
+    held = {verdict.guard: verdict.message for verdict in runtime.verdicts(day) if verdict.stands_in_the_way}
+    return runtime.ledger.record_base(
+        Base(
+            day=day,
+            hash=digest.hexdigest(),
+            tables=tables,
+            inputs=runtime.fingerprint(day, previous_hash),
+            previous_day=previous_day,
+            previous_hash=previous_hash,
+            complete=not waiting and not held,
+            waiting=waiting | held,
+        )
+    )
+
+
+def _base(catalogue: Catalogue) -> dg.AssetsDefinition:
+    name = catalogue.portfolio.portfolio
+
+    @dg.multi_asset(
+        name=f"{name}__base",
+        specs=[
+            _spec(
+                catalogue,
+                "base",
+                list(TABLES),
+                "A base do dia, pronta: as impressões das tabelas vão ao livro de controle, e o dia seguinte pode partir dela.",
+                {"postgres"},
+            )
+        ],
+    )
+    @told_to_people
+    def base(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+        runtime, day = portfolios.portfolio(name), day_of(context)
+        made = record_base(runtime, day)
+        situacoes = show.counts(runtime.lake.read("contratos", day), "situacao")
+        movimentos = show.counts(runtime.lake.read("movimentos", day), "movimento")
+        yield dg.MaterializeResult(
+            asset_key=asset_key(name, "base"),
+            metadata={
+                "hash": made.hash,
+                "dia_anterior": f"{made.previous_day:%Y-%m-%d}" if made.previous_day else "nenhum",
+                "hash_anterior": made.previous_hash or "-",
+                "completa": made.complete,
+                "espera": dg.MetadataValue.json(dict(made.waiting)),
+                "base aberta": sum(situacoes.get(situacao, 0) for situacao in OPEN),
+                **{f"situacao {value}": count for value, count in situacoes.items()},
+                **{f"movimento {value}": count for value, count in movimentos.items()},
+            },
+        )
+
+    return base
+
+
+# The guards, as checks: a held step stops the mailing, never the base nor the baixas.
+
+
+def _guards(catalogue: Catalogue) -> dg.AssetsDefinition:
+    name = catalogue.portfolio.portfolio
+    key = asset_key(name, "guardas")
+
+    @dg.multi_asset(
+        name=f"{name}__guardas",
+        specs=[
+            _spec(
+                catalogue,
+                "guardas",
+                ["base"],
+                "Os vereditos do dia: uma etapa que fecharia, retiraria ou bloquearia demais fica retida até que um "
+                "operador a libere. Retida, ela não muda nada, e a carga espera; as baixas não.",
+                {"postgres"},
+            )
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                f"guarda_{guard.value}",
+                asset=key,
+                blocking=True,
+                description=f"A etapa {guard.value} não está retida; quem a libera decide {guard.released_by}.",
+            )
+            for guard in Guard
+        ],
+    )
+    @told_to_people
+    def guardas(
+        context: dg.AssetExecutionContext, portfolios: Portfolios
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        runtime, day = portfolios.portfolio(name), day_of(context)
+        verdicts = {verdict.guard: verdict for verdict in runtime.verdicts(day)}
+        late = runtime.sending(day).forced
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={f"guarda {guard}": verdict.message for guard, verdict in verdicts.items()},
+        )
+        for guard in Guard:
+            verdict = verdicts.get(guard.value)
+            yield dg.AssetCheckResult(
+                asset_key=key,
+                check_name=f"guarda_{guard.value}",
+                passed=verdict is None or not verdict.stands_in_the_way,
+                # At its deadline the carga goes with what there is: the guard then warns and does not stop it.
+                severity=dg.AssetCheckSeverity.WARN if late else dg.AssetCheckSeverity.ERROR,
+                description=verdict.message if verdict else "A etapa não rodou neste dia.",
+                metadata={str(number): value for number, value in verdict.numbers.items()} if verdict else {},
+            )
+
+    return guardas
+
+
+__all__ = ["CHANGES", "TABLES", "build_base_assets", "close_day", "previous_base", "record_base"]

@@ -1,0 +1,62 @@
+"""All of the code location's definitions, made afresh: assets of every portfolio, their jobs, the resource.
+
+Only assembly belongs here. ``build_defs`` takes other settings for tests.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.base import build_base_assets
+from assets.common import Portfolios
+from assets.errors import build_error_asset
+from assets.models import SQL_FOLDER, build_model_asset
+from assets.publish import BAIXA, build_manager_before, build_sending_assets
+from assets.receive import build_receive_asset
+from atom_pipeline.layout.catalogue import Catalogue, load_catalogues
+from atom_pipeline.sql import SqlModel, load_models
+from resources.runtime import Clock
+from resources.settings import Settings
+
+
+def job_name(portfolio: str) -> str:
+    """The job that runs a whole day of a portfolio."""
+    return f"{portfolio}__dia"
+
+
+def portfolio_assets(catalogue: Catalogue, models: list[SqlModel]) -> list[dg.AssetsDefinition]:
+    """Every asset of one portfolio."""
+    received = [layout for layout in catalogue.layouts.values() if layout.direction == "in"]
+    by_name = {model.name: model for model in models}
+    return [
+        *(build_receive_asset(catalogue, layout) for layout in received),
+        *build_base_assets(catalogue),
+        build_manager_before(catalogue),
+        *(build_model_asset(catalogue, model) for model in models),
+        *build_sending_assets(catalogue, by_name[BAIXA]),
+        build_error_asset(catalogue),
+    ]
+
+
+def build_defs(settings: Settings | None = None, *, clock: Clock | None = None) -> dg.Definitions:
+    """The definitions over a folder of layouts; the environment's settings when none are given."""
+    catalogues = load_catalogues((settings or Settings.from_env()).layouts)
+    models = load_models(SQL_FOLDER)
+    assets: list[dg.AssetsDefinition] = []
+    jobs = []
+    for catalogue in catalogues:
+        mine = portfolio_assets(catalogue, models)
+        assets += mine
+        jobs.append(
+            dg.define_asset_job(
+                job_name(catalogue.portfolio.portfolio),
+                selection=dg.AssetSelection.assets(*(key for asset in mine for key in asset.keys)),
+                description=f"Um dia inteiro de {catalogue.portfolio.title}: arquivos lidos, base feita, ondas enviadas.",
+            )
+        )
+    return dg.Definitions(
+        assets=assets,
+        jobs=jobs,
+        resources={"portfolios": Portfolios.of(settings, clock)},
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,92 @@
+"""What every asset shares: keys, groups, the resource that opens a portfolio, and errors that tell no personal data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from inspect import isgeneratorfunction
+from typing import Any, ParamSpec, TypeVar
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from atom_pipeline.errors import AtomError
+from atom_pipeline.masking import scrub
+from resources.runtime import Clock, PortfolioRuntime, open_portfolios
+from resources.settings import Settings
+
+RECEIVE, BASE, MODELS, PUBLISH = "receive", "base", "models", "publish"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def asset_key(portfolio: str, *path: str) -> dg.AssetKey:
+    """The key of an asset: the portfolio, then the table as the lake names it."""
+    return dg.AssetKey([portfolio, *path])
+
+
+class Portfolios(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Opens the portfolios once per run: settings from the environment, secrets never in the run's configuration."""
+
+    _settings: Settings | None = PrivateAttr(default=None)
+    _clock: Clock | None = PrivateAttr(default=None)
+    _open: dict[str, PortfolioRuntime] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings | None, clock: Clock | None = None) -> Portfolios:
+        """For tests and the command line: these settings and this clock instead of the environment's."""
+        resource = cls()
+        resource._settings = settings
+        resource._clock = clock
+        return resource
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Portfolios]:
+        with open_portfolios(self._settings or Settings.from_env(), clock=self._clock) as portfolios:
+            self._open = portfolios
+            yield self
+            self._open = {}
+
+    def portfolio(self, name: str) -> PortfolioRuntime:
+        return self._open[name]
+
+
+def told_to_people(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn what stops an asset into an error that says what to do and shows no personal data.
+
+    What this application raises on purpose fails the step at once: no retry mends a document or a file. In any other
+    error, whatever looks like a document, a phone or an e-mail is masked before Dagster stores the message.
+    """
+
+    if isgeneratorfunction(function):
+
+        @wraps(function)
+        def results(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with _told_to_people():
+                yield from function(*args, **kwargs)
+
+        return results
+
+    @wraps(function)
+    def result(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _told_to_people():
+            return function(*args, **kwargs)
+
+    return result
+
+
+@contextmanager
+def _told_to_people() -> Iterator[None]:
+    try:
+        yield
+    except dg.Failure:
+        raise
+    except AtomError as error:
+        raise dg.Failure(description=scrub(str(error)), allow_retries=False) from None
+    except Exception as error:
+        message = str(error)
+        if scrub(message) == message:
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {scrub(message)}").with_traceback(error.__traceback__) from None

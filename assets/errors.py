@@ -1,0 +1,122 @@
+"""Error files: what did not enter the base, back to the drop's ``erros`` folder (R020, FA003, FA006).
+
+One file per source file of the day that has refused rows or rows set aside by a rule, each with its line as it came,
+so that it can be corrected and sent again.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets import metadata as show
+from assets.common import PUBLISH, Portfolios, asset_key, told_to_people
+from assets.partitions import day_of, working_days
+from atom_pipeline.layout.catalogue import Catalogue
+from atom_pipeline.layout.lines import original_lines
+from atom_pipeline.layout.model import Stage
+from atom_pipeline.layout.names import build_name
+from atom_pipeline.layout.writing import write_file
+from resources.ledger_records import FileRecord, Output
+from resources.runtime import PortfolioRuntime
+
+KIND = "erros"
+FOLDER = "erros"
+COLUMNS = ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original")
+# The line is given back as it came: what only a rule set aside is not wrong in itself.
+BY_RULE = "posta de lado por uma regra"
+
+
+@dataclass(frozen=True)
+class ErrorFile:
+    """The rows of one source file that did not enter the base: COLUMNS, by line."""
+
+    file: FileRecord
+    rows: pl.DataFrame
+
+
+def error_files(runtime: PortfolioRuntime, day: date) -> Iterator[ErrorFile]:
+    """Every source file of the day with rows to give back, in order of arrival."""
+    refused = runtime.lake.read("recusadas", day)
+    aside = runtime.lake.read("ignoradas", day)
+    for file in runtime.ledger.files(day):
+        mine = (pl.col("layout") == file.layout) & (pl.col("arquivo") == file.name)
+        rows = pl.concat([refused.filter(mine).select(COLUMNS), _with_lines(runtime, file, day, aside.filter(mine))])
+        if rows.height:
+            yield ErrorFile(file, rows.sort("linha", "motivo"))
+
+
+def _with_lines(runtime: PortfolioRuntime, file: FileRecord, day: date, aside: pl.DataFrame) -> pl.DataFrame:
+    """Rows set aside, with the lines they stand on fetched from the archive."""
+    lines: dict[int, str] = {}
+    numbers = aside["linha"].drop_nulls().unique().to_list()
+    if numbers:
+        layout = runtime.catalogue.layouts[file.layout]
+        encoding = layout.version_on(day).format.encoding
+        found = original_lines(runtime.archived(file), layout, day, numbers)
+        lines = {number: line.decode(encoding, "backslashreplace") for number, line in found.items()}
+    return aside.select(
+        "arquivo",
+        "linha",
+        registro=pl.lit(None, pl.String),
+        campo=pl.lit("contrato"),
+        motivo=pl.col("motivo"),
+        detalhe=pl.coalesce("detalhe", pl.lit(BY_RULE)),
+        original=pl.col("linha").replace_strict(lines, default=None, return_dtype=pl.String),
+    ).select(COLUMNS)
+
+
+def publish_errors(runtime: PortfolioRuntime, day: date) -> list[Output]:
+    """Write the day's error files to the drop. The same rows again change nothing; others replace our own file."""
+    layout = runtime.output_layout(Stage.ERROS)
+    known = {output.name: output for output in runtime.ledger.outputs(day, KIND)}
+    published: list[Output] = []
+    with tempfile.TemporaryDirectory(prefix="atom-erros-") as folder:
+        for found in error_files(runtime, day):
+            name = build_name(layout, ARQUIVO=found.file.name)
+            local = Path(folder) / name
+            rows = found.rows.with_columns(pl.col("linha").cast(pl.Int64))
+            written = write_file(layout, rows, local, day=day)
+            before = known.get(name)
+            sent = runtime.drop.publish(local, name, FOLDER, replaces=before.sha256 if before else None)
+            output = Output(day, KIND, name, sent.url, sent.sha256, written.rows)
+            published.append(runtime.ledger.record_output(output))
+    return published
+
+
+def build_error_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
+    """The asset ``publicado/erros``."""
+    portfolio = catalogue.portfolio
+
+    @dg.asset(
+        key=asset_key(portfolio.portfolio, "publicado", KIND),
+        deps=[asset_key(portfolio.portfolio, table) for table in ("recusadas", "ignoradas", "base")],
+        partitions_def=working_days(portfolio.operation),
+        group_name=PUBLISH,
+        kinds={"csv", "sftp"},
+        owners=list(portfolio.owners),
+        description="Os arquivos de erro do dia, na pasta `erros` da entrada: linha original, motivo, linha e campo "
+        "(R020, FA003, FA006). Corrija a coluna `original` e devolva o arquivo à entrada para uma nova versão.",
+    )
+    @told_to_people
+    def erros(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+        runtime, day = portfolios.portfolio(portfolio.portfolio), day_of(context)
+        published = publish_errors(runtime, day)
+        for output in published:
+            context.log.warning(f"{output.rows} linhas não entraram na base: {output.url}")
+        return dg.MaterializeResult(
+            metadata={
+                "arquivos": show.table(
+                    ({"arquivo": one.name, "linhas": one.rows, "sha256": one.sha256} for one in published),
+                    ("arquivo", "linhas", "sha256"),
+                ),
+                "linhas": sum(one.rows for one in published),
+                **{f"abrir {one.name}": show.link(one.url) for one in published},
+            }
+        )
+
+    return erros

@@ -1,0 +1,111 @@
+"""Stage *models*: one asset per SELECT of ``dbt_like_sql/``, run by DuckDB over the day's tables.
+
+What a model means is in its own file; how it is read and run is in ``atom_pipeline.sql``. Here its inputs are found in
+the lake, its result is written there, and its column lineage is told to Dagster.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+
+import dagster as dg
+import polars as pl
+
+from assets import metadata as show
+from assets.common import MODELS, Portfolios, asset_key, told_to_people
+from assets.partitions import day_of, working_days
+from atom_pipeline.layout.catalogue import Catalogue
+from atom_pipeline.sql import SqlModel, calendar_table, lineage, model_parameters, run
+from atom_pipeline.sql.inputs import CALENDAR_TABLE
+from resources.runtime import PortfolioRuntime
+from resources.settings import PROJECT_ROOT
+
+SQL_FOLDER = PROJECT_ROOT / "dbt_like_sql"
+
+
+def run_model(
+    runtime: PortfolioRuntime, model: SqlModel, day: date, given: Mapping[str, pl.DataFrame] | None = None
+) -> pl.DataFrame:
+    """A model's rows for a day. ``given`` stands in for tables of the lake, e.g. what Manager holds right now."""
+    tables: dict[str, Path | pl.DataFrame] = dict(given or {})
+    for name in model.dependencies - tables.keys() - {CALENDAR_TABLE}:
+        tables[name] = local_table(runtime, name, day)
+    if CALENDAR_TABLE in model.dependencies:
+        oldest = runtime.lake.read("contratos", day)["bloqueado_em"].min()
+        first = oldest if isinstance(oldest, date) else day
+        tables[CALENDAR_TABLE] = calendar_table(first, day, runtime.portfolio.block)
+    return run(model, tables, model_parameters(runtime.portfolio, day))
+
+
+def local_table(runtime: PortfolioRuntime, table: str, day: date) -> Path | pl.DataFrame:
+    """A table as DuckDB takes it best: its file on a local lake, its rows on another."""
+    if runtime.lake.is_local and runtime.lake.exists(table, day):
+        return Path(runtime.lake.path(table, day))
+    return runtime.lake.read(table, day)
+
+
+def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinition:
+    """The asset of one model, with its dependencies and columns as its own file gives them."""
+    portfolio = catalogue.portfolio
+    tables = sorted(model.dependencies - {CALENDAR_TABLE})
+
+    @dg.asset(
+        key=asset_key(portfolio.portfolio, model.name),
+        deps=[asset_key(portfolio.portfolio, table) for table in tables],
+        partitions_def=working_days(portfolio.operation),
+        group_name=MODELS,
+        kinds={"duckdb", "sql"},
+        owners=list(portfolio.owners),
+        description=f"{model.description}\n\n{model.grain}\n\nRegras: {', '.join(model.rules) or '-'}."
+        f"\n\n```sql\n{body(model)}\n```",
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                columns=[dg.TableColumn(name, description=text) for name, text in model.columns.items()]
+            ),
+            "arquivo_sql": dg.MetadataValue.path(str(model.path.relative_to(PROJECT_ROOT))),
+        },
+    )
+    @told_to_people
+    def model_asset(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+        started = perf_counter()
+        day = day_of(context)
+        runtime = portfolios.portfolio(portfolio.portfolio)
+        frame = run_model(runtime, model, day)
+        written = runtime.lake.write(model.name, day, frame)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": frame.height,
+                "dagster/column_schema": show.frame_columns(frame.schema, model.columns),
+                "dagster/column_lineage": column_lineage(runtime, model, day),
+                "amostra": show.sample(frame, runtime.personal_columns(day)),
+                "tabela": show.link(written.path),
+                "sha256": written.sha256,
+                "segundos": round(perf_counter() - started, 3),
+            }
+        )
+
+    return model_asset
+
+
+def column_lineage(runtime: PortfolioRuntime, model: SqlModel, day: date) -> dg.TableColumnLineage:
+    """Which columns of which tables each column is made of, as Dagster draws it."""
+    names = model.dependencies - {CALENDAR_TABLE}
+    schemas: dict[str, list[str]] = {name: runtime.lake.scan(name, day).collect_schema().names() for name in names}
+    if CALENDAR_TABLE in model.dependencies:
+        schemas[CALENDAR_TABLE] = calendar_table(day, day, runtime.portfolio.block).columns
+    return dg.TableColumnLineage(
+        {
+            column: [
+                dg.TableColumnDep(asset_key(runtime.name, table), name)
+                for table, name in sources
+                if table != CALENDAR_TABLE
+            ]
+            for column, sources in lineage(model, schemas).items()
+        }
+    )
+
+
+def body(model: SqlModel) -> str:
+    """The SELECT of a model without the comment above it."""
+    return model.sql.partition("--- */")[2].strip()

@@ -1,0 +1,36 @@
+"""Working days as Dagster partitions. Only the translation of a calendar into Dagster's terms belongs here."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from atom_pipeline.calendar import WorkingCalendar
+from atom_pipeline.portfolio import Operation
+
+# Closed days are listed one by one up to this year; the ANBIMA calendar goes further.
+LAST_YEAR = 2035
+
+
+@cache
+def working_days(operation: Operation) -> dg.TimeWindowPartitionsDefinition:
+    """One partition per day that operates, the next one included, so that the evening's files find their day."""
+    zone = ZoneInfo(operation.timezone)
+    closed = WorkingCalendar(operation).exclusions(operation.start, date(LAST_YEAR, 12, 31))
+    weekdays = ",".join(str(day % 7) for day in operation.weekdays)  # cron: Sunday is 0
+    return dg.TimeWindowPartitionsDefinition(
+        start=datetime.combine(operation.start, time.min),
+        cron_schedule=f"0 0 * * {weekdays}",
+        fmt="%Y-%m-%d",
+        timezone=operation.timezone,
+        exclusions=[datetime.combine(day, time.min, tzinfo=zone) for day in closed] or None,
+        end_offset=1,
+    )
+
+
+def day_of(context: dg.AssetExecutionContext) -> date:
+    """The working day of a run."""
+    return date.fromisoformat(context.partition_key)

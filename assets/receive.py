@@ -1,0 +1,270 @@
+"""Stage *receive*: one asset per layout that is read. The day's files, read, judged and merged into one table.
+
+Reading is in ``atom_pipeline.layout``, the merge policies in ``atom_pipeline.rules.merge``. Here the archive, the ledger
+and the lake meet them, and Dagster is told what came of it. A day without a file of the layout gives an empty table.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from time import perf_counter
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets import metadata as show
+from assets.common import RECEIVE, Portfolios, asset_key, told_to_people
+from assets.partitions import day_of, working_days
+from atom_pipeline.day import Outcome
+from atom_pipeline.errors import FileRefused
+from atom_pipeline.layout.catalogue import Catalogue
+from atom_pipeline.layout.model import Layout
+from atom_pipeline.layout.reading import Reading, read_file
+from atom_pipeline.layout.schema import pandera_schema, polars_schema, violations
+from atom_pipeline.rules.merge import merge_files
+from atom_pipeline.rules.state import empty
+from resources.ledger_records import FileRecord, Load
+from resources.runtime import OUTCOMES, PortfolioRuntime
+
+ORIGIN_SCHEMA: dict[str, pl.DataType] = {
+    "arquivo": pl.String(),
+    "carimbo": pl.Datetime("us"),
+    "ordem": pl.Int64(),
+}
+
+
+@dataclass(frozen=True)
+class LoadedDay:
+    """All that one layout's files of a day gave."""
+
+    received: pl.DataFrame  # accepted rows after the merge
+    refused: pl.DataFrame  # recusadas
+    flagged: pl.DataFrame  # sinalizadas
+    files: pl.DataFrame  # cargas
+    by_reason: dict[str, int]
+
+
+def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
+    """Read every current file of a layout and day, record each one's outcome, and merge the accepted rows.
+
+    A refused file (FA001) leaves its rows out and is recorded with its reason; the others count. Running it again
+    records and returns the same.
+    """
+    frames: list[pl.DataFrame] = []
+    stamps: list[tuple[datetime | None, int]] = []
+    refused: list[pl.DataFrame] = [empty("recusadas")]
+    flagged: list[pl.DataFrame] = [empty("sinalizadas")]
+    loads: list[tuple[FileRecord, Load]] = []
+    by_reason: Counter[str] = Counter()
+    for file in runtime.ledger.files(day, layout.layout):
+        load, reading = _read(runtime, layout, file, day)
+        loads.append((file, load))
+        by_reason.update(load.refused_by_reason)
+        if reading is None:
+            continue
+        refused.append(_of_file(reading.rejects, "recusadas", file, day))
+        flagged.append(_of_file(reading.flags, "sinalizadas", file, day))
+        if load.outcome == "loaded":
+            frames.append(_with_origin(reading.frame(), file))
+            stamps.append((file.stamp, file.arrival))
+    schema = received_schema(layout, day)
+    received = pl.DataFrame(schema=schema)
+    if frames:
+        merged = merge_files(frames, layout.merge, layout.key, stamps=stamps)
+        received = merged.frame.select(schema)
+    kept = dict(received.group_by("arquivo").len().iter_rows())
+    rows = []
+    for file, load in loads:
+        superseded = load.rows_accepted - kept.get(file.name, 0) if load.outcome == "loaded" else 0
+        runtime.ledger.record_load(replace(load, rows_superseded=superseded))
+        rows.append(_file_row(file, load, day, superseded))
+    files = pl.DataFrame(rows, schema=empty("cargas").schema)
+    return LoadedDay(received, pl.concat(refused), pl.concat(flagged), files, dict(by_reason))
+
+
+def received_schema(layout: Layout, day: date) -> dict[str, pl.DataType]:
+    """Columns of ``recebido/<layout>``: the layout's fields and where each row comes from."""
+    return {**polars_schema(layout, layout.version_on(day)), **ORIGIN_SCHEMA}
+
+
+def _read(runtime: PortfolioRuntime, layout: Layout, file: FileRecord, day: date) -> tuple[Load, Reading | None]:
+    """What reading a file gave; the reading as well when it came to rows, refused as a whole or not."""
+    started = perf_counter()
+    reading: Reading | None
+    try:
+        reading = read_file(layout, runtime.archived(file), name=file.name, day=day, excel=file.excel)
+        code = message = None
+    except FileRefused as refusal:
+        reading, code, message = getattr(refusal, "reading", None), refusal.code, str(refusal)
+    load = Load(
+        file.id,
+        "loaded" if code is None else "refused",
+        code=code,
+        message=message,
+        rows_read=reading.rows_read if reading else 0,
+        rows_accepted=reading.rows_accepted if reading else 0,
+        rows_refused=reading.rows_refused if reading else 0,
+        refused_by_reason=reading.refused_by_reason if reading else {},
+        flags=show.counts(reading.flags, "motivo") if reading else {},
+        seconds=perf_counter() - started,
+    )
+    return load, reading
+
+
+def _with_origin(frame: pl.DataFrame, file: FileRecord) -> pl.DataFrame:
+    return frame.with_columns(
+        arquivo=pl.lit(file.name),
+        carimbo=pl.lit(file.stamp, dtype=pl.Datetime("us")),
+        ordem=pl.lit(file.arrival, dtype=pl.Int64),
+    )
+
+
+def _of_file(frame: pl.DataFrame, table: str, file: FileRecord, day: date) -> pl.DataFrame:
+    schema = empty(table).schema
+    return frame.with_columns(dia=pl.lit(day), layout=pl.lit(file.layout), arquivo=pl.lit(file.name)).select(
+        pl.col(name).cast(dtype) for name, dtype in schema.items()
+    )
+
+
+def _file_row(file: FileRecord, load: Load, day: date, superseded: int) -> dict[str, Any]:
+    return {
+        "dia": day,
+        "layout": file.layout,
+        "arquivo": file.name,
+        "versao": file.version,
+        "tamanho": file.size,
+        "sha256": file.sha256,
+        "situacao": OUTCOMES[load.outcome].value,
+        "motivo": load.message,
+        "lidas": load.rows_read,
+        "aceitas": load.rows_accepted,
+        "recusadas": load.rows_refused,
+        "substituidas": superseded,
+    }
+
+
+def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefinition:
+    """The asset of one layout that is read, with its columns, its checks and what the UI shows of a day."""
+    portfolio = catalogue.portfolio
+    key = asset_key(portfolio.portfolio, "recebido", layout.layout)
+    version = layout.versions[-1]
+
+    @dg.asset(
+        key=key,
+        partitions_def=working_days(portfolio.operation),
+        group_name=RECEIVE,
+        kinds={"polars", "parquet", *({"excel"} if any(name.excel for name in layout.names) else ())},
+        owners=list(portfolio.owners),
+        description=describe(layout),
+        metadata={"dagster/column_schema": show.layout_columns(layout, version)},
+        check_specs=[
+            dg.AssetCheckSpec(
+                "lidas_fecham", asset=key, blocking=True, description="De cada arquivo, aceitas + recusadas = lidas."
+            ),
+            dg.AssetCheckSpec(
+                "esquema",
+                asset=key,
+                blocking=True,
+                description="As linhas aceitas cumprem o esquema Pandera que sai do layout.",
+            ),
+            dg.AssetCheckSpec(
+                "arquivos_aceitos", asset=key, description="Nenhum arquivo do dia foi recusado inteiro (FA001)."
+            ),
+            dg.AssetCheckSpec("sem_recusas", asset=key, description="Nenhuma linha foi recusada."),
+        ],
+    )
+    @told_to_people
+    def recebido(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+        started = perf_counter()
+        day = day_of(context)
+        runtime = portfolios.portfolio(portfolio.portfolio)
+        loaded = load_day(runtime, layout, day)
+        faults = schema_faults(layout, day, loaded.received)
+        if not faults:
+            write_day(runtime, layout, day, loaded)
+        for row in loaded.files.filter(pl.col("situacao") == Outcome.REFUSED.value).iter_rows(named=True):
+            context.log.error(row["motivo"])
+        return dg.MaterializeResult(
+            metadata=_metadata(runtime, layout, day, loaded, perf_counter() - started),
+            check_results=list(_checks(loaded, faults)),
+        )
+
+    return recebido
+
+
+def write_day(runtime: PortfolioRuntime, layout: Layout, day: date, loaded: LoadedDay) -> None:
+    """Leave what a day's files gave in the lake. Always all of it: an empty table says that nothing came."""
+    runtime.lake.write(f"recebido/{layout.layout}", day, loaded.received)
+    runtime.lake.write(f"recusado/{layout.layout}", day, loaded.refused)
+    runtime.lake.write(f"sinalizado/{layout.layout}", day, loaded.flagged)
+    runtime.lake.write(f"arquivos/{layout.layout}", day, loaded.files)
+
+
+def schema_faults(layout: Layout, day: date, frame: pl.DataFrame) -> list[str]:
+    """What of the Pandera schema the accepted rows do not meet, in words without values; empty when all is met."""
+    version = layout.version_on(day)
+    found = violations(frame.select(polars_schema(layout, version)), pandera_schema(layout, version, one_file=False))
+    return [f"{one.column}: {one.check} ({one.rows} linhas)" for one in found]
+
+
+def describe(layout: Layout) -> str:
+    """The description of a layout's asset: what it is, its names, its rules."""
+    names = "\n".join(f"- `{name.pattern}`" for name in layout.names)
+    rules = ", ".join(layout.rules) or "-"
+    return (
+        f"{layout.description.strip()}\n\n{names}\n\nRegras: {rules}. Vários arquivos do dia: `{layout.merge.value}`."
+    )
+
+
+def _metadata(
+    runtime: PortfolioRuntime, layout: Layout, day: date, loaded: LoadedDay, seconds: float
+) -> dict[str, Any]:
+    files = loaded.files
+    return {
+        "dagster/row_count": loaded.received.height,
+        "arquivos": show.table(
+            files.iter_rows(named=True),
+            ("arquivo", "versao", "situacao", "motivo", "lidas", "aceitas", "recusadas", "substituidas", "tamanho",
+             "sha256"),
+        ),
+        "lidas": int(files["lidas"].sum()),
+        "aceitas": int(files["aceitas"].sum()),
+        "recusadas": int(files["recusadas"].sum()),
+        "substituidas": int(files["substituidas"].sum()),
+        **{f"recusadas {reason}": count for reason, count in sorted(loaded.by_reason.items())},
+        **{f"sinalizadas {reason}": count for reason, count in show.counts(loaded.flagged, "motivo").items()},
+        "segundos": round(seconds, 3),
+        "amostra": show.sample(loaded.received, layout),
+        "tabela": show.link(runtime.lake.path(f"recebido/{layout.layout}", day)),
+    }  # fmt: skip
+
+
+def _checks(loaded: LoadedDay, faults: list[str]) -> Iterator[dg.AssetCheckResult]:
+    files = loaded.files
+    read, accepted, refused = (int(files[column].sum()) for column in ("lidas", "aceitas", "recusadas"))
+    open_rows = files.filter(pl.col("lidas") != pl.col("aceitas") + pl.col("recusadas"))
+    yield dg.AssetCheckResult(
+        check_name="lidas_fecham",
+        passed=open_rows.is_empty(),
+        description=f"{accepted} aceitas + {refused} recusadas, {read} lidas",
+        metadata={"lidas": read, "aceitas": accepted, "recusadas": refused},
+    )
+    yield dg.AssetCheckResult(
+        check_name="esquema", passed=not faults, description="; ".join(faults[:20]) or "O esquema é cumprido."
+    )
+    refusals = files.filter(pl.col("situacao") == Outcome.REFUSED.value)
+    yield dg.AssetCheckResult(
+        check_name="arquivos_aceitos",
+        passed=refusals.is_empty(),
+        description="\n".join(refusals["motivo"]) or f"{files.height} arquivos aceitos.",
+        metadata={"arquivos": files.height, "recusados": refusals.height},
+    )
+    yield dg.AssetCheckResult(
+        check_name="sem_recusas",
+        passed=refused == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{reason}: {count}" for reason, count in sorted(loaded.by_reason.items())) or "Nenhuma.",
+        metadata={"recusadas": refused},
+    )

@@ -1,0 +1,296 @@
+"""Stage *base*: the steps of a day, each an asset that takes the base as the step before it left it.
+
+The rules are in ``atom_pipeline.rules``; here each finds its tables in the lake and leaves its own there. A step whose
+file did not come passes the base on. A step that a guard holds passes it on as well: the verdict is in the ledger
+before anything is written, and publishing reads it there (DESIGN section 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from atom_pipeline.day import Outcome
+from atom_pipeline.errors import ProgramError
+from atom_pipeline.layout.model import Stage
+from atom_pipeline.layout.schema import polars_schema
+from atom_pipeline.rules.acordos import apply_acordos
+from atom_pipeline.rules.batimento import apply_batimento
+from atom_pipeline.rules.enrichment import apply_garantias, apply_parcelas, apply_refin
+from atom_pipeline.rules.exclusao import apply_exclusao
+from atom_pipeline.rules.guards import (
+    Guard,
+    Verdict,
+    judge_acordos,
+    judge_batimento,
+    judge_exclusao,
+    judge_remessa,
+    promote,
+)
+from atom_pipeline.rules.remessa import apply_remessa
+from atom_pipeline.rules.state import TAKES_FIELDS, Schema, Step, empty, ignoradas_of_day
+from atom_pipeline.rules.telefones import apply_telefones
+from resources.lake import Written
+from resources.ledger_records import VerdictRecord
+from resources.runtime import PortfolioRuntime
+
+Received = dict[str, pl.DataFrame]
+CHANGES = ("movimentos", "ignoradas", "sinalizadas")
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step: the file it applies, the tables it reads and writes, in the order of a day.
+
+    ``tables`` are those of the base that have their final form after this step; ``contratos`` is handed from step to
+    step under the step's own name, and becomes final when the day is closed.
+    """
+
+    stage: Stage
+    tables: tuple[str, ...]
+    changes_contratos: bool
+    guarded: bool = False
+    waits: bool = False  # R021: needs other files of the day
+    description: str = ""
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A step that was made: its tables, whether its file came, what it waits for, and the guard's verdict."""
+
+    step: Step
+    came: bool
+    waits: tuple[str, ...] = ()
+    verdict: VerdictRecord | None = None
+
+    @property
+    def held(self) -> bool:
+        return self.verdict is not None and self.verdict.stands_in_the_way
+
+
+STEPS: tuple[StepPlan, ...] = (
+    StepPlan(
+        Stage.REMESSA,
+        ("cadastro",),
+        changes_contratos=True,
+        guarded=True,
+        description="Alta, atualização e retorno de contratos; ignora quem está no bloqueio de 3 dias.",
+        rules=("R004", "R020", "UC001"),
+    ),
+    StepPlan(
+        Stage.PARCELAS,
+        ("parcelas_abertas",),
+        changes_contratos=False,
+        description="Parcelas em aberto: o conjunto mais novo de um contrato substitui o anterior.",
+        rules=("R005", "UC002"),
+    ),
+    StepPlan(
+        Stage.GARANTIAS,
+        ("garantias",),
+        changes_contratos=False,
+        description="Garantias dos contratos, os três tipos: o conjunto mais novo substitui o anterior.",
+        rules=("R006", "R007", "R008", "R009", "UC002"),
+    ),
+    StepPlan(
+        Stage.TELEFONES,
+        ("telefones_contato",),
+        changes_contratos=False,
+        description="Telefones de contato: os da remessa, depois os de enriquecimento, na ordem de chegada.",
+        rules=("R023", "R024", "R025", "UC002"),
+    ),
+    StepPlan(
+        Stage.REFIN,
+        ("refin_vigente",),
+        changes_contratos=False,
+        description="Oferta de refinanciamento vigente: a linha mais nova substitui a anterior inteira.",
+        rules=("R026", "R027", "R029", "UC002"),
+    ),
+    StepPlan(
+        Stage.ACORDOS,
+        ("acordos",),
+        changes_contratos=True,
+        guarded=True,
+        description="Acordos novos põem o contrato em BLOQUEIO PARCIAL.",
+        rules=("R010", "R015", "R017", "R019", "UC004"),
+    ),
+    StepPlan(
+        Stage.EXCLUSAO,
+        (),
+        changes_contratos=True,
+        guarded=True,
+        description="O banco retira o contrato da cobrança.",
+        rules=("R011", "UC005"),
+    ),
+    StepPlan(
+        Stage.BATIMENTO,
+        (),
+        changes_contratos=True,
+        guarded=True,
+        waits=True,
+        description="Baixa o que está na base aberta e não está no batimento, fora da janela do bloqueio.",
+        rules=("R016", "R021", "R022", "UC006"),
+    ),
+)
+
+
+def received(runtime: PortfolioRuntime, day: date, stage: Stage) -> Received | None:
+    """The day's accepted rows of a stage by layout; None when no file of the stage was loaded."""
+    out: Received = {}
+    for layout in runtime.layouts(stage):
+        files = runtime.lake.read(f"arquivos/{layout.layout}", day)
+        if files.filter(pl.col("situacao") == Outcome.LOADED.value).height:
+            out[layout.layout] = runtime.lake.read(f"recebido/{layout.layout}", day)
+    return out or None
+
+
+def previous_table(runtime: PortfolioRuntime, day: date, table: str) -> pl.DataFrame:
+    """A table of the base that the day starts from; empty when the day is the first."""
+    opening = runtime.lake.read("abertura", day)
+    before = opening["dia_anterior"].item() if opening.height else None
+    known = empty(table, fields_of(runtime, table, day))
+    if before is None:
+        return known
+    found = runtime.lake.read(table, before)
+    return found if found.schema == known.schema else _in_shape(found, known)
+
+
+def _in_shape(found: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """A table written under another version of a layout: columns that are new are null, those that went are dropped."""
+    return pl.concat([known, found], how="diagonal_relaxed").select(
+        pl.col(name).cast(dtype) for name, dtype in known.schema.items()
+    )
+
+
+def fields_of(runtime: PortfolioRuntime, table: str, day: date) -> Schema:
+    """The columns that a table of the base takes from layouts."""
+    stages = {
+        "contratos": Stage.REMESSA,
+        "cadastro": Stage.REMESSA,
+        "parcelas_abertas": Stage.PARCELAS,
+        "garantias": Stage.GARANTIAS,
+        "refin_vigente": Stage.REFIN,
+    }
+    if table not in TAKES_FIELDS:
+        return {}
+    fields: Schema = {}
+    for layout in runtime.layouts(stages[table]):
+        fields.update(polars_schema(layout, layout.version_on(day)))
+    if table == "contratos":
+        return {name: fields[name] for name in runtime.portfolio.contratos_columns}
+    return fields
+
+
+def contratos_before(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> pl.DataFrame:
+    """`contratos` as the last step before this one left it."""
+    for earlier in reversed(STEPS[: STEPS.index(plan)]):
+        if earlier.changes_contratos:
+            return runtime.lake.read(step_table(earlier, "contratos"), day)
+    return previous_table(runtime, day, "contratos")
+
+
+def step_table(plan: StepPlan, table: str) -> str:
+    """Where a step leaves a table that only the next steps and the closing of the day read."""
+    return f"etapas/{plan.stage.value}_{table}"
+
+
+def apply_step(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> Applied:
+    """One step of a day: what it makes of the base, judged; or the base as it was, and why.
+
+    The verdict is recorded before the caller writes anything. Nothing is written here.
+    """
+    rows = received(runtime, day, plan.stage)
+    waits = runtime.batimento_waits(day) if plan.waits and rows is not None else []
+    if plan.guarded:
+        if rows is None or waits:
+            return Applied(_unchanged(runtime, day, plan), came=rows is not None, waits=tuple(waits))
+        step, verdict = _judged(runtime, day, plan, rows)
+        fingerprint = runtime.guard_fingerprint(day, plan.stage)
+        recorded = runtime.ledger.record_verdict(
+            day, verdict.guard.value, fingerprint, held=verdict.held, numbers=verdict.numbers, message=verdict.message
+        )
+        released = [verdict.guard] if recorded.released_by is not None else []
+        return Applied(promote(step, verdict, released), came=True, verdict=recorded)
+    return Applied(_enriched(runtime, day, plan, rows or {}), came=rows is not None)
+
+
+def _judged(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received) -> tuple[Step, Verdict]:
+    contratos = contratos_before(runtime, day, plan)
+    portfolio = runtime.portfolio
+    match plan.stage:
+        case Stage.REMESSA:
+            cadastro = previous_table(runtime, day, "cadastro")
+            step = apply_remessa(contratos, cadastro, rows, day=day, portfolio=portfolio)
+            return step, judge_remessa(contratos, rows, remessas_before(runtime, day), portfolio=portfolio)
+        case Stage.ACORDOS:
+            acordos = previous_table(runtime, day, "acordos")
+            step = apply_acordos(contratos, acordos, rows, day=day, portfolio=portfolio)
+            return step, judge_acordos(step, portfolio=portfolio)
+        case Stage.EXCLUSAO:
+            step = apply_exclusao(contratos, rows, day=day, portfolio=portfolio)
+            return step, judge_exclusao(step, portfolio=portfolio)
+        case Stage.BATIMENTO:
+            step = apply_batimento(contratos, rows, day=day, portfolio=portfolio)
+            return step, judge_batimento(step, rows, portfolio=portfolio)
+        case _:
+            raise ProgramError(f"no guard judges the stage {plan.stage}")
+
+
+def _enriched(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received) -> Step:
+    """Enrichment changes no situacao and is not judged; several layouts of a stage act one after the other."""
+    contratos = contratos_before(runtime, day, plan)
+    table = plan.tables[0]
+    step = Step({table: previous_table(runtime, day, table)})
+    parts: list[Step] = []
+    if plan.stage is Stage.TELEFONES:
+        cadastro = runtime.lake.read("cadastro", day)
+        types = runtime.remessa_codes(day, "telefone")
+        for name, frame in sorted(rows.items()) or [("", None)]:
+            step = apply_telefones(
+                step.tables[table], contratos, cadastro, frame, day=day, layout_name=name, types=types
+            )
+            parts.append(step)
+    else:
+        apply = {
+            Stage.PARCELAS: apply_parcelas,
+            Stage.GARANTIAS: apply_garantias,
+            Stage.REFIN: apply_refin,
+        }[plan.stage]
+        for name, frame in sorted(rows.items()):
+            step = apply(step.tables[table], contratos, frame, day=day, layout_name=name)
+            parts.append(step)
+    return Step(step.tables, ignoradas=ignoradas_of_day(part.ignoradas for part in parts))
+
+
+def _unchanged(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> Step:
+    """The tables of a step that does not run, as they came."""
+    tables = {table: previous_table(runtime, day, table) for table in plan.tables}
+    return Step(tables | {"contratos": contratos_before(runtime, day, plan)})
+
+
+def remessas_before(runtime: PortfolioRuntime, day: date) -> list[int]:
+    """Contracts of the remessas applied on earlier days, newest first, as their verdicts recorded them."""
+    out: list[int] = []
+    for base in reversed(runtime.ledger.bases(last=day)):
+        if base.day >= day:
+            continue
+        verdicts = [v for v in runtime.ledger.verdicts(base.day) if v.guard == Guard.REMESSA.value]
+        if verdicts and not verdicts[-1].stands_in_the_way:
+            out.append(int(verdicts[-1].numbers["contratos"]))
+        if len(out) == runtime.portfolio.guards.remessas_compared:
+            break
+    return out
+
+
+def write_step(runtime: PortfolioRuntime, day: date, plan: StepPlan, applied: Applied) -> dict[str, Written]:
+    """Leave a step's tables in the lake; returns what was written by the table's name in the base."""
+    step = applied.step
+    written = {
+        table: runtime.lake.write(table if table in plan.tables else step_table(plan, table), day, frame)
+        for table, frame in step.tables.items()
+    }
+    for name in CHANGES:
+        runtime.lake.write(step_table(plan, name), day, getattr(step, name))
+    return written

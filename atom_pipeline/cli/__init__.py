@@ -1,0 +1,46 @@
+"""The command line. Each command is a thin shell over the code that the assets use (DESIGN section 8).
+
+This package and ``definitions`` are where the application is assembled: only they may import assets and resources.
+Heavy modules are imported inside the commands, so that ``atom --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from atom_pipeline.cli import base, days, demo, layouts, sample, tables, up
+from atom_pipeline.errors import AtomError
+
+app = typer.Typer(
+    name="atom",
+    help="Bank files in, collection base, dialer files out: one working day at a time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+layout_app = typer.Typer(help="Layouts: what is known of each file.", no_args_is_help=True)
+base_app = typer.Typer(help="The collection base.", no_args_is_help=True)
+
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("run")(days.run)
+app.command("day")(days.day)
+app.command("decide")(days.decide)
+app.command("sample")(sample.sample)
+app.command("show")(tables.show)
+app.command("explain")(tables.explain)
+layouts.register(layout_app)
+base_app.command("import")(base.import_base)
+app.add_typer(layout_app, name="layout")
+app.add_typer(base_app, name="base")
+
+
+def main() -> None:
+    """Run a command; what this application raises on purpose is a message, not a traceback. Exit 0: all is well."""
+    try:
+        app()
+    except AtomError as error:
+        typer.secho(str(error), err=True, fg=typer.colors.RED)
+        sys.exit(1)

@@ -1,0 +1,135 @@
+"""``atom demo``: sample files, several whole days, then what came in, what became of the base, what went out, and where."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atom_pipeline.cli.console import console, print_table
+from atom_pipeline.cli.opened import PortfolioOption, opened
+from atom_pipeline.errors import AtomError
+
+if TYPE_CHECKING:
+    from atom_pipeline.calendar import WorkingCalendar
+    from resources.panel import DayPanel
+    from resources.runtime import PortfolioRuntime
+    from resources.settings import Settings
+
+MARK = ".demo"
+
+
+def demo(
+    contracts: Annotated[int, typer.Option(min=50, help="Contracts of the sample portfolio.")] = 1000,
+    days: Annotated[int, typer.Option(min=1, max=60, help="Working days, up to the last one.")] = 5,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
+    portfolio: PortfolioOption = None,
+) -> None:
+    """Run the main job on sample files: several days up to the last one, on embedded defaults."""
+    from atom_pipeline.cli.days import collect_and_run
+    from atom_pipeline.sample import generate
+    from resources.settings import Settings
+
+    settings = Settings.from_env()
+    started = perf_counter()
+    _start_afresh(settings)
+    with opened(portfolio, settings=settings) as runtime:
+        last = _last_day(runtime.calendar, runtime.now().date())
+        first = last
+        for _ in range(days - 1):
+            first = runtime.calendar.previous(first)
+        drop = Path(settings.drop_url.removeprefix("file://"))
+        report = generate(runtime.catalogue, contracts=contracts, days=days, seed=seed, target=drop, first_day=first)
+        console.print(f"{len(report.files)} sample files of {contracts} contracts in {drop}\n", markup=False)
+        problems = collect_and_run(runtime, last)
+        summary(runtime, list(report.days))
+        console.print(f"\n{perf_counter() - started:.0f} s. Next: `make up`, then http://127.0.0.1:3000")
+    if problems:
+        raise typer.Exit(1)
+
+
+def summary(runtime: PortfolioRuntime, days: list[date]) -> None:
+    """What came in, what became of the base, what went out, and where it all is."""
+    from resources.panel import day_panel
+
+    panels = [day_panel(runtime, day) for day in days]
+    console.print()
+    print_table(
+        "What came in",
+        ("day", "files", "rows", "accepted", "refused", "set aside by a rule"),
+        (
+            (
+                f"{panel.day:%Y-%m-%d}",
+                len(panel.files),
+                *(
+                    sum(getattr(file, name) for file in panel.files)
+                    for name in ("read", "accepted", "refused", "set_aside")
+                ),
+            )
+            for panel in panels
+        ),
+    )
+    kinds = sorted({kind for panel in panels for kind in panel.movimentos})
+    print_table(
+        "What happened to the base",
+        ("movimento", *(f"{panel.day:%m-%d}" for panel in panels)),
+        ((kind, *(panel.movimentos.get(kind, 0) for panel in panels)) for kind in kinds),
+    )
+    situacoes = sorted({situacao for panel in panels for situacao in panel.situacoes})
+    print_table(
+        "The base at the day's end",
+        ("situacao", *(f"{panel.day:%m-%d}" for panel in panels)),
+        ((situacao, *(panel.situacoes.get(situacao, 0) for panel in panels)) for situacao in situacoes),
+    )
+    print_table(
+        "What went out to Manager",
+        ("wave", "kind", "rows", "file"),
+        ((wave.label, wave.kind, wave.rows, ", ".join(wave.files)) for panel in panels for wave in panel.waves),
+    )
+    _places(runtime, panels[-1])
+
+
+def _places(runtime: PortfolioRuntime, panel: DayPanel) -> None:
+    settings = runtime.settings
+    rows = [
+        ("bank's files", runtime.drop.label),
+        ("error files", f"{runtime.drop.label}/erros ({len(panel.error_files)} of the last day)"),
+        ("Manager's files", runtime.manager.label),
+        ("the base, as Parquet", str(settings.home / "lake")),
+        ("archive", str(runtime.archive)),
+        ("a day's panel", f"atom day {panel.day:%Y-%m-%d}"),
+        ("a table", f"atom show contratos {panel.day:%Y-%m-%d}"),
+    ]
+    print_table("Where it is", ("", ""), rows)
+
+
+def _last_day(calendar: WorkingCalendar, today: date) -> date:
+    return today if calendar.is_working(today) else calendar.previous(today)
+
+
+def _start_afresh(settings: Settings) -> None:
+    """Empty a home that a demo made; refuse one that holds anything else, or that is in use."""
+    home = settings.home
+    if home.is_dir() and any(home.iterdir()):
+        if not (home / MARK).is_file():
+            raise AtomError(f"{home} is not a demo's: set ATOM_HOME to an empty folder for the demo")
+        _refuse_in_use(settings)
+        for child in home.iterdir():
+            if child.name != MARK:
+                shutil.rmtree(child) if child.is_dir() else child.unlink()
+    settings.prepare()
+    (home / MARK).touch()
+
+
+def _refuse_in_use(settings: Settings) -> None:
+    """Raise AtomError while an `atom up` serves the home; else stop what the last demo left running."""
+    from atom_pipeline.cli.up import only_one
+    from resources.postgres import database, engine
+
+    with database(settings) as store:
+        with only_one(engine(store.url)):
+            pass

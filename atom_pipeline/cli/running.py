@@ -1,0 +1,124 @@
+"""Days made from the command line: collect, decide which days to make, and run Dagster's own job for each, in order.
+
+The same job as in the UI, on the same instance, so that every run of the command line is seen there too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from atom_pipeline.cli.console import console
+from atom_pipeline.errors import AtomError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, Definitions
+
+    from resources.collect import CollectReport
+    from resources.runtime import PortfolioRuntime
+    from resources.settings import Settings
+
+PROCESS_TAG = "atom/process"
+
+
+@dataclass(frozen=True)
+class DayRun:
+    """One day that was run: whether the run succeeded and, when it did not, what stopped it."""
+
+    day: date
+    run_id: str
+    success: bool
+    failures: tuple[str, ...]
+    failed_checks: tuple[str, ...]
+
+
+@contextmanager
+def dagster_instance(settings: Settings, postgres_url: str) -> Iterator[DagsterInstance]:
+    """The Dagster instance of a home: the one that `atom up` serves. Its noise stays out of the terminal."""
+    from dagster import DagsterInstance
+
+    from resources.instance import environment
+
+    os.environ.update(environment(settings, postgres_url))
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with DagsterInstance.get() as instance:
+        yield instance
+
+
+def this_process() -> str:
+    """Which process makes a run, so that `atom up` does not take a run under way for one that was killed."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def collect_drop(runtime: PortfolioRuntime, *, pause: float = 1.0) -> CollectReport:
+    """Collect what is in the drop. Raises AtomError when another process is doing it."""
+    from resources.collect import collect
+
+    report = collect(runtime.drop, runtime.catalogue, runtime.ledger, runtime.archive, runtime.calendar, pause=pause)
+    if report.skipped:
+        raise AtomError("another process is collecting from the drop; try again in a moment")
+    return report
+
+
+def print_collected(report: CollectReport) -> None:
+    """What a collection did, in a few lines."""
+    fresh = len(report.collected) + len(report.replaced)
+    console.print(
+        f"collected {fresh} file(s), {len(report.replaced)} of them a new version; "
+        f"{len(report.duplicates)} duplicate(s), {len(report.same)} known already"
+    )
+    for name in report.unknown:
+        console.print(f"  no layout knows this name, left where it is: {name}", markup=False)
+    for name in report.unstable:
+        console.print(f"  still growing, left for the next time: {name}", markup=False)
+    for error in report.errors:
+        console.print(f"  not collected: {error.name}: {error.message}", markup=False, style="red")
+
+
+def run_days(
+    runtime: PortfolioRuntime, definitions: Definitions, instance: DagsterInstance, days: Sequence[date]
+) -> Iterator[DayRun]:
+    """Run the day's job for each day, in order; stops after a day whose base was not made."""
+    from assets.build import job_name
+
+    job = definitions.resolve_job_def(job_name(runtime.name))
+    for day in days:
+        result = job.execute_in_process(
+            partition_key=f"{day:%Y-%m-%d}",
+            instance=instance,
+            raise_on_error=False,
+            tags={PROCESS_TAG: this_process()},
+        )
+        yield DayRun(
+            day,
+            result.run_id,
+            result.success,
+            tuple(_failures(result)),
+            tuple(
+                f"{evaluation.asset_key.path[-1]}.{evaluation.check_name}: {evaluation.description or ''}".strip()
+                for evaluation in result.get_asset_check_evaluations()
+                if not evaluation.passed and evaluation.severity.value == "ERROR"
+            ),
+        )
+        base = runtime.ledger.base(day)
+        if base is None or day in runtime.stale():
+            return
+
+
+def _failures(result: object) -> Iterator[str]:
+    """Why steps failed, in the words of the error that stopped each; checks that failed are told apart from it."""
+    for event in result.filter_events(lambda event: event.is_step_failure):  # type: ignore[attr-defined]
+        data = event.step_failure_data
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
+            continue
+        words = data.user_failure_data.description if data.user_failure_data else error and error.message
+        yield f"{event.step_key}: {(words or '').strip()}"

@@ -1,0 +1,64 @@
+"""``atom show`` and ``atom explain``: what the lake holds, and what happened to one contract."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atom_pipeline.cli.console import console, parse_day, print_table
+from atom_pipeline.cli.opened import PortfolioOption, opened
+from atom_pipeline.errors import AtomError
+
+SHOWN = 20
+
+
+def show(
+    table: Annotated[str, typer.Argument(help="Table of the lake, e.g. contratos or recebido/batimento.")],
+    day: Annotated[date, typer.Argument(parser=parse_day, metavar="DAY", help="Working day.")],
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write all of it, unmasked, to this file.")] = None,
+    portfolio: PortfolioOption = None,
+) -> None:
+    """Show a table of a day, masked; with --csv write it whole."""
+    from atom_pipeline.masking import mask_frame
+
+    with opened(portfolio) as runtime:
+        frame = runtime.lake.read(table, day)
+        personal = runtime.personal_columns(day)
+    if csv is not None:
+        frame.write_csv(csv)
+        console.print(f"{csv}: {frame.height} rows, unmasked: handle it as personal data")
+        return
+    shown = mask_frame(frame.head(SHOWN), personal)
+    for first in range(0, len(shown.columns), 10):
+        columns = shown.columns[first : first + 10]
+        print_table(f"{table} {day:%Y-%m-%d}" if first == 0 else "", columns, shown.select(columns).iter_rows())
+        if first + 10 >= 30:
+            console.print(f"… and {len(shown.columns) - first - 10} more columns: use --csv")
+            break
+    console.print(f"{frame.height} rows, {len(frame.columns)} columns")
+
+
+def explain(
+    contrato: Annotated[str, typer.Argument(help="Contract number.")],
+    portfolio: PortfolioOption = None,
+) -> None:
+    """Show every event of a contract: day, movimento, file and line; its state now, and whether Manager has it."""
+    from resources.explain import explain_contrato
+
+    with opened(portfolio) as runtime:
+        story = explain_contrato(runtime, contrato)
+    if story is None:
+        raise AtomError("the base has never known this contract, and no file of the lake's days names it")
+    print_table(
+        f"Contract {story.contrato}",
+        ("day", "movimento", "before", "after", "file", "line", "detail"),
+        (
+            (f"{e.dia:%Y-%m-%d}", e.movimento, e.antes, e.depois, e.arquivo, str(e.linha or ""), e.detalhe)
+            for e in story.events
+        ),
+    )
+    for line in story.now:
+        console.print(line, markup=False)

@@ -1,0 +1,111 @@
+"""``atom up``: PostgreSQL if it is needed, Dagster's UI and daemon, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atom_pipeline.cli.console import console
+from atom_pipeline.errors import AtomError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+ONE_INSTANCE = 0x41544F4D  # "ATOM": the advisory lock that one `atom up` holds on its database
+
+
+def up(
+    host: Annotated[
+        str, typer.Option(help="Address of the UI. It has no login: keep it behind a proxy.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+) -> None:
+    """Start PostgreSQL if needed, the Dagster UI and the daemon; Ctrl-C stops them."""
+    from resources.instance import environment
+    from resources.postgres import database, engine
+    from resources.settings import PROJECT_ROOT, Settings
+
+    settings = Settings.from_env()
+    settings.prepare()
+    _refuse_taken_port(host, port)
+    # Started in the background of a script, a process ignores Ctrl-C, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with database(settings) as store:
+        with only_one(engine(store.url)):
+            os.environ.update(environment(settings, store.url))
+            ended = end_orphaned_runs()
+            if ended:
+                console.print(f"{ended} run(s) that an earlier stop left unfinished are marked as failed.")
+            console.print(f"home     {settings.home}")
+            console.print(f"UI       http://{host}:{port}  (Ctrl-C stops it)")
+            command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
+            child = subprocess.Popen([*command, "-h", host, "-p", str(port)], cwd=PROJECT_ROOT, env=os.environ)
+            code = _wait(child)
+    if code:
+        raise AtomError(f"dagster ended by itself with code {code}: its last lines above say why")
+
+
+@contextmanager
+def only_one(engine: Engine) -> Iterator[None]:
+    """Hold the database's only place for an `atom up`. Raises AtomError when another one has it."""
+    from sqlalchemy import text
+
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": ONE_INSTANCE}).scalar_one():
+            raise AtomError("another `atom up` uses this database: stop it first, or set another ATOM_HOME")
+        yield
+
+
+def end_orphaned_runs() -> int:
+    """Mark as failed the runs that a kill left as started, and free their places in the queue; returns how many.
+
+    Called while no daemon runs and no other `atom up` can start: whatever is under way then has no process.
+    """
+    from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+    unfinished = [
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+        DagsterRunStatus.NOT_STARTED,
+    ]
+    with DagsterInstance.get() as instance:
+        runs = instance.get_runs(RunsFilter(statuses=unfinished))
+        for run in runs:
+            instance.report_run_failed(run, "The process of this run ended without saying so; run the day again.")
+            if instance.event_log_storage.supports_global_concurrency_limits:
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        return len(runs)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    """The child's exit code; 0 when a person stopped it."""
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        console.print("stopping…")
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        return 0
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise AtomError(f"port {port} is taken: stop what uses it, or choose another with --port") from None

@@ -1,0 +1,5 @@
+"""The code location: everything is assembled in ``assets.build``."""
+
+from assets.build import build_defs
+
+defs = build_defs()

@@ -1,0 +1,109 @@
+"""Why a contract is where it is: its movimentos day by day, the rows set aside, and what Manager was told of it.
+
+Read from the lake and the ledger; nothing is decided here. No personal data: a contract, days, files and lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from atom_pipeline.identity import canonical_contrato
+from atom_pipeline.layout.model import Stage
+from atom_pipeline.rules.state import Situacao
+from resources.ledger_records import WaveStatus
+from resources.runtime import PortfolioRuntime
+
+
+@dataclass(frozen=True)
+class Event:
+    dia: date
+    movimento: str
+    antes: str | None
+    depois: str | None
+    arquivo: str | None
+    linha: int | None
+    detalhe: str | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """The life of a contract, oldest event first, and where it stands in words."""
+
+    contrato: str
+    events: list[Event]
+    now: list[str]
+
+
+def explain_contrato(runtime: PortfolioRuntime, contrato: str) -> Story | None:
+    """The story of a contract, given in any form (zeros on the left or not); None when nothing is known of it."""
+    digits = runtime.portfolio.contrato_digits
+    wanted = pl.select(canonical_contrato(pl.lit(contrato.strip()), digits)).item()
+    events = [*_movimentos(runtime, wanted), *_set_aside(runtime, wanted), *_waves(runtime, wanted)]
+    if not events:
+        return None
+    order = {"ONDA": 1}
+    events.sort(key=lambda event: (event.dia, order.get(event.movimento.split(" ")[0], 0)))
+    return Story(wanted, events, _now(runtime, wanted))
+
+
+def _movimentos(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
+    found: list[Event] = []
+    for base in runtime.ledger.bases():
+        rows = runtime.lake.scan("movimentos", base.day).filter(pl.col("contrato") == contrato).collect()
+        found += [
+            Event(
+                row["dia"], row["movimento"], row["situacao_antes"], row["situacao_depois"], row["arquivo"],
+                row["linha"], row["detalhe"],
+            )
+            for row in rows.iter_rows(named=True)
+        ]  # fmt: skip
+    return found
+
+
+def _set_aside(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
+    """Rows that a rule did not use; those of the block's window are movimentos already."""
+    found: list[Event] = []
+    for base in runtime.ledger.bases():
+        aside = runtime.lake.scan("ignoradas", base.day)
+        rows = aside.filter((pl.col("contrato") == contrato) & (pl.col("motivo") != "IGNORADO_BLOQUEIO")).collect()
+        found += [
+            Event(row["dia"], f"IGNORADA {row['motivo']}", None, None, row["arquivo"], row["linha"], row["detalhe"])
+            for row in rows.iter_rows(named=True)
+        ]
+    return found
+
+
+def _waves(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
+    found: list[Event] = []
+    for wave in runtime.ledger.waves(status=WaveStatus.SENT):
+        rows = runtime.lake.read_wave_rows(wave.rows_path, wave.rows_sha256).filter(pl.col("contrato") == contrato)
+        names = {file.layout: file.name for file in wave.files}
+        for operation in rows["operacao"]:
+            stage = Stage.BAIXA if operation == "BAIXA" else Stage.MAILING
+            name = names.get(runtime.output_layout(stage).layout)
+            found.append(Event(wave.day, f"ONDA {operation}", None, None, name, None, f"onda {wave.label}"))
+    return found
+
+
+def _now(runtime: PortfolioRuntime, contrato: str) -> list[str]:
+    base = runtime.ledger.newest_base()
+    if base is None:
+        return []
+    row = runtime.lake.scan("contratos", base.day).filter(pl.col("contrato") == contrato).collect()
+    if row.is_empty():
+        return [f"on {base.day:%Y-%m-%d} the base does not know it"]
+    state = row.row(0, named=True)
+    lines = [f"on {base.day:%Y-%m-%d}: {state['situacao']} since {state['situacao_desde']}: {state['motivo']}"]
+    if state["bloqueado_em"]:
+        lines.append(f"last block on {state['bloqueado_em']}, acordo {state['numero_acordo']}")
+    mailing = runtime.lake.scan("manager_mailing", base.day).filter(pl.col("contrato") == contrato).collect()
+    if mailing.height:
+        lines.append("it is in the mailing: ATIVO with a usable phone")
+    elif state["situacao"] == Situacao.ATIVO.value:
+        lines.append("it is not in the mailing: no usable phone")
+    else:
+        lines.append(f"it is not in the mailing: {state['situacao']}")
+    return lines

@@ -1,0 +1,252 @@
+"""One portfolio, opened: its documents, calendar, lake, ledger, archive and servers, for assets and command line alike.
+
+Only the wiring and the few questions that need several of them at once belong here. Nothing is opened at import; a
+server is first spoken to when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Engine
+
+from atom_pipeline.calendar import WorkingCalendar
+from atom_pipeline.day import (
+    DayFile,
+    Decision,
+    Expected,
+    KnownBase,
+    Outcome,
+    Sending,
+    Taken,
+    expected_files,
+    fold_fingerprint,
+    sending,
+    stale_days,
+    step_fingerprint,
+    waits_of_batimento,
+)
+from atom_pipeline.errors import AtomError
+from atom_pipeline.layout.catalogue import Catalogue, load_catalogues
+from atom_pipeline.layout.model import Layout, Personal, Stage
+from atom_pipeline.portfolio import Portfolio
+from atom_pipeline.rules.groups import meanings
+from resources.file_server import FileServer
+from resources.lake import Lake
+from resources.ledger import Ledger, migrate
+from resources.ledger_records import FileRecord, VerdictRecord
+from resources.postgres import database, engine
+from resources.settings import Settings
+
+Clock = Callable[[], datetime]
+IMPORTED = "base_inicial"  # among a base's tables: it was not made by a run but brought at go-live
+OUTCOMES = {"loaded": Outcome.LOADED, "refused": Outcome.REFUSED}
+
+
+# Columns of the base's tables that hold personal data under one name everywhere.
+PERSONAL_COLUMNS: Mapping[str, Personal] = {
+    "cpf_cnpj": Personal.DOCUMENT,
+    "nome": Personal.NAME,
+    "telefone": Personal.PHONE,
+    "numero": Personal.PHONE,
+    "email": Personal.EMAIL,
+    "logradouro": Personal.ADDRESS,
+    "complemento": Personal.ADDRESS,
+    "bairro": Personal.ADDRESS,
+    "cep": Personal.ADDRESS,
+    "original": Personal.NAME,
+}
+
+
+@dataclass
+class PortfolioRuntime:
+    """A portfolio with all that its day needs."""
+
+    settings: Settings
+    catalogue: Catalogue
+    engine: Engine
+    clock: Clock | None = None
+    postgres_url: str = field(default="", repr=False)
+
+    @property
+    def portfolio(self) -> Portfolio:
+        return self.catalogue.portfolio
+
+    @property
+    def name(self) -> str:
+        return self.portfolio.portfolio
+
+    @cached_property
+    def calendar(self) -> WorkingCalendar:
+        return WorkingCalendar(self.portfolio.operation)
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.settings.home, self.portfolio.prefix)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.engine, self.name)
+
+    @cached_property
+    def drop(self) -> FileServer:
+        return FileServer(self.settings.drop_url)
+
+    @cached_property
+    def manager(self) -> FileServer:
+        return FileServer(self.settings.manager_url)
+
+    @property
+    def archive(self) -> Path:
+        return self.settings.archive(self.portfolio.prefix)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.portfolio.operation.timezone)
+
+    def now(self) -> datetime:
+        """The present moment, in the portfolio's time zone."""
+        return self.clock() if self.clock else datetime.now(self.zone)
+
+    def archived(self, file: FileRecord) -> Path:
+        """Where a collected file lies."""
+        return self.archive / file.archived_path
+
+    def layouts(self, *stages: Stage) -> list[Layout]:
+        """The layouts that are read, of these stages (all of them when none is given), by name."""
+        found = [layout for layout in self.catalogue.layouts.values() if layout.direction == "in"]
+        return sorted((layout for layout in found if not stages or layout.stage in stages), key=lambda one: one.layout)
+
+    def output_layout(self, stage: Stage) -> Layout:
+        """The layout written for a stage. Raises AtomError when the portfolio has none."""
+        for layout in self.catalogue.layouts.values():
+            if layout.direction == "out" and layout.stage is stage:
+                return layout
+        raise AtomError(
+            f"portfolio {self.name} has no output layout of stage {stage}: add one to {self.catalogue.folder}"
+        )
+
+    def remessa_codes(self, day: date, group: str) -> dict[str, str]:
+        """Meanings of the type codes of a repeating group of the remessa, e.g. of its phones."""
+        found: dict[str, str] = {}
+        for layout in self.layouts(Stage.REMESSA):
+            found |= meanings(layout.version_on(day), group, "tipo")
+        return found
+
+    def day_files(self, day: date) -> list[DayFile]:
+        """The current files of a day and what became of each, in order of arrival."""
+        loads = {loaded.file.id: loaded.load for loaded in self.ledger.loads(day)}
+        out: list[DayFile] = []
+        for file in self.ledger.files(day):
+            load = loads.get(file.id)
+            out.append(
+                DayFile(
+                    name=file.name,
+                    layout=file.layout,
+                    sha256=file.sha256,
+                    arrival=file.arrival,
+                    outcome=Outcome.PENDING if load is None else OUTCOMES[load.outcome],
+                    code=load.code if load else None,
+                    message=load.message if load else None,
+                )
+            )
+        return out
+
+    def taken(self, day: date) -> list[Taken]:
+        """The operators' decisions about a day that the day's rules know."""
+        known = set(Decision)
+        return [
+            Taken(Decision(decision.what), decision.reference)
+            for decision in self.ledger.decisions(day)
+            if decision.what in known
+        ]
+
+    def expected(self, day: date) -> list[Expected]:
+        return expected_files(self.portfolio, day, self.day_files(day), self.taken(day), self.now())
+
+    def batimento_waits(self, day: date) -> list[str]:
+        """What the day's batimento waits for, in words; empty when it may run (R021)."""
+        return waits_of_batimento(self.portfolio, self.expected(day), self.day_files(day))
+
+    def verdicts(self, day: date) -> list[VerdictRecord]:
+        """The verdicts in force on a day: of each guard the last, if it is about the files the day has now."""
+        last = {verdict.guard: verdict for verdict in self.ledger.verdicts(day)}
+        return [
+            verdict
+            for guard, verdict in last.items()
+            if verdict.fingerprint == self.guard_fingerprint(day, Stage(guard))
+        ]
+
+    def sending(self, day: date) -> Sending:
+        """What may be sent for a day now, and why not when it may not."""
+        last = self.ledger.last_sent_wave()
+        batimento = {layout.layout for layout in self.layouts(Stage.BATIMENTO)}
+        came = any(file.layout in batimento for file in self.day_files(day))
+        return sending(
+            self.portfolio,
+            day,
+            expected=self.expected(day),
+            held=[verdict.guard for verdict in self.verdicts(day) if verdict.stands_in_the_way],
+            waits=self.batimento_waits(day) if came else [],
+            decisions=self.taken(day),
+            now=self.now(),
+            last_sent=last.day if last else None,
+        )
+
+    def personal_columns(self, day: date) -> dict[str, Personal]:
+        """Columns of the base's tables that hold personal data: the base's own, and those marked in a layout."""
+        found: dict[str, Personal] = dict(PERSONAL_COLUMNS)
+        for layout in self.catalogue.layouts.values():
+            for record in layout.version_on(day).details:
+                found |= {field.name: field.personal for field in record.fields if field.personal is not None}
+        return found
+
+    def guard_fingerprint(self, day: date, stage: Stage) -> str:
+        """Identity of the files that a guard judges: a release is about these and no others."""
+        return step_fingerprint(self.day_files(day), {layout.layout for layout in self.layouts(stage)})
+
+    def fingerprint(self, day: date, previous_hash: str | None) -> str:
+        """Identity of all that the day's tables are made from, as it is now."""
+        return fold_fingerprint(self.day_files(day), self.taken(day), previous_hash)
+
+    def stale(self) -> list[date]:
+        """Days whose base is missing or no longer what its inputs would give, in order."""
+        bases = {
+            base.day: KnownBase(base.day, base.hash, base.inputs, base.previous_day, base.previous_hash)
+            for base in self.ledger.bases()
+        }
+        days = sorted(set(bases) | set(self.ledger.days_with_files()))
+        fingerprints: dict[date, str] = {}
+        previous: str | None = None
+        began = next((base.day for base in self.ledger.bases() if IMPORTED in base.tables), None)
+        if began is not None:
+            days = [day for day in days if day >= began]  # the agency's base of that day stands for all before it
+        for day in days:
+            fingerprints[day] = bases[day].inputs if day == began else self.fingerprint(day, previous)
+            previous = bases[day].hash if day in bases else previous
+        return stale_days({day: base for day, base in bases.items() if day in fingerprints}, fingerprints, days)
+
+
+@contextmanager
+def open_portfolios(settings: Settings, *, clock: Clock | None = None) -> Iterator[dict[str, PortfolioRuntime]]:
+    """Every portfolio of the layouts' folder, on one database, migrated. The embedded server starts if needed."""
+    settings.prepare()
+    catalogues = load_catalogues(settings.layouts)
+    with database(settings) as store:
+        connections = engine(store.url)
+        try:
+            migrate(connections)
+            yield {
+                catalogue.portfolio.portfolio: PortfolioRuntime(
+                    settings, catalogue, connections, clock, postgres_url=store.url
+                )
+                for catalogue in catalogues
+            }
+        finally:
+            connections.dispose()
