@@ -141,8 +141,11 @@ def violations(frame: pl.DataFrame, schema: pandera.DataFrameSchema) -> list[Vio
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as error:
-        cases = error.failure_cases.group_by("column", "check").len().sort("column", "check", nulls_last=True)
-        return [Violation(column or "(frame)", check, rows) for column, check, rows in cases.iter_rows()]
+        missing = pl.col("check") == "column_in_dataframe"  # its case is the column's name, and no value of a row
+        column = pl.when(missing).then(pl.col("failure_case")).when(pl.col("schema_context") == "Column").then("column")
+        cases = error.failure_cases.with_columns(column=column.otherwise(pl.lit("(frame)")))
+        counts = cases.group_by("column", "check").len().sort("column", "check")
+        return [Violation(*row) for row in counts.iter_rows()]
     return []
 
 

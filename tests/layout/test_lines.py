@@ -1,0 +1,83 @@
+"""The original lines of a file, byte for byte."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yaml_documents import FIXED, write
+
+from atom_pipeline.layout import lines
+from atom_pipeline.layout.document import load_layout
+from atom_pipeline.layout.lines import original_lines
+from atom_pipeline.layout.model import Layout
+
+DAY = date(2023, 8, 4)
+
+
+def layout_with(folder: Path, newline: str = "any") -> Layout:
+    text = FIXED.replace("kind: fixed", f"kind: fixed, newline: {newline}")
+    return load_layout(write(folder / "exclusao.yaml", text))
+
+
+def archived(folder: Path, content: bytes) -> Path:
+    path = folder / "file"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_lines_come_without_their_break_whatever_it_is(tmp_path: Path, end: bytes) -> None:
+    path = archived(tmp_path, b"um\r\ndois\nS\xe3o\r\n\r\nfim" + end)
+    assert original_lines(path, layout_with(tmp_path), DAY, [5, 3, 1, 4]) == {
+        1: b"um",
+        3: b"S\xe3o",
+        4: b"",
+        5: b"fim",
+    }
+
+
+def test_numbers_out_of_the_file_are_left_out(tmp_path: Path) -> None:
+    path = archived(tmp_path, b"um\n")
+    assert original_lines(path, layout_with(tmp_path), DAY, [0, -1, 1, 1, 2, 99]) == {1: b"um"}
+
+
+def test_in_a_file_without_line_breaks_a_line_is_a_record(tmp_path: Path) -> None:
+    path = archived(tmp_path, b"000000001\n00" + b"00000002BBBB" + b"00000003")
+    assert original_lines(path, layout_with(tmp_path, "none"), DAY, [1, 2, 3, 4]) == {
+        1: b"000000001\n00",
+        2: b"00000002BBBB",
+        3: b"00000003",
+    }
+
+
+def test_of_a_line_that_no_layout_has_the_beginning_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE", 8)
+    path = archived(tmp_path, b"um\n" + b"x" * 20 + b"\n12345678\nfim")
+    assert original_lines(path, layout_with(tmp_path), DAY, [1, 2, 3, 4]) == {
+        1: b"um",
+        2: b"x" * 8,
+        3: b"12345678",
+        4: b"fim",
+    }
+
+
+def test_a_day_before_the_first_version_has_no_lines(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="no version in force"):
+        original_lines(archived(tmp_path, b""), layout_with(tmp_path), date(1999, 1, 1), [1])
+
+
+@given(
+    content=st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r")), max_size=8),
+    wanted=st.sets(st.integers(1, 10)),
+)
+def test_every_line_that_exists_is_found_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, content: list[bytes], wanted: set[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("lines")
+    path = archived(folder, b"".join(line + b"\r\n" for line in content))
+    expected = {number: line for number, line in enumerate(content, 1) if number in wanted}
+    assert original_lines(path, layout_with(folder), DAY, wanted) == expected
