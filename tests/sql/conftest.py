@@ -67,24 +67,28 @@ def portfolio() -> Portfolio:
 def result(models: dict[str, SqlModel], portfolio: Portfolio) -> Result:
     """``result("model", contratos=[...], ...)``: the model over a day with these rows, all other tables empty.
 
-    Columns left out of a row are null; of the models it depends on, those not given are run first. ``changes`` are keys
-    of the portfolio's parameters.
+    Columns left out of a row are null; the models it depends on are run first. ``changes`` replace parameters.
     """
 
     def compute(name: str, changes: dict[str, object] | None = None, **rows: Rows) -> pl.DataFrame:
         tables: dict[str, pl.DataFrame] = {}
-        for table in [*TABLES, *INPUTS]:
-            columns = INPUTS.get(table) or schema(table, CARRIED.get(table))
-            tables[table] = pl.DataFrame(list(rows.get(table, [])), schema=columns)
+        for given in [*TABLES, *INPUTS]:
+            columns = INPUTS.get(given) or schema(given, CARRIED.get(given))
+            tables[given] = pl.DataFrame(list(rows.get(given, [])), schema=columns)
         if "calendario" not in rows:
             tables["calendario"] = calendar_table(date(2026, 1, 1), DAY, portfolio.block)
         unknown = rows.keys() - tables.keys()
         assert not unknown, f"no such table: {unknown}"
         parameters = model_parameters(portfolio, DAY) | (changes or {})
-        for model in models.values():
-            tables[model.name] = run(model, tables, parameters, threads=2)
-            if model.name == name:
-                return tables[name]
-        raise KeyError(name)
+
+        def table(wanted: str) -> pl.DataFrame:
+            if wanted not in tables:
+                model = models[wanted]
+                for dependency in sorted(model.dependencies):
+                    table(dependency)
+                tables[wanted] = run(model, tables, parameters, threads=2)
+            return tables[wanted]
+
+        return table(name)
 
     return compute

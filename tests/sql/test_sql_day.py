@@ -71,9 +71,15 @@ def test_a_contract_that_left_the_base_is_listed_only_while_its_block_runs(resul
         block("2", date(2026, 2, 2), "RETIRADO"),
         block("3", None, "ATIVO"),
         block("4", date(2026, 2, 2)),
+        block("5", date(2026, 2, 13), "RETIRADO"),  # its third and last day
+        block("6", date(2026, 2, 12), "RETIRADO"),
     ]
     frame = result("bloqueados", {"dia": today}, contratos=base)
-    assert frame.select("contrato", "situacao", "no_prazo").rows() == [("4", BLOCKED, False), ("1", "RETIRADO", True)]
+    assert frame.select("contrato", "situacao", "no_prazo").rows() == [
+        ("4", BLOCKED, False),
+        ("5", "RETIRADO", True),
+        ("1", "RETIRADO", True),
+    ]
 
 
 def test_a_day_that_the_calendar_lacks_leaves_the_release_empty_and_loses_no_contract(result: Result) -> None:
