@@ -7,6 +7,7 @@ numbers is in ``document``, rules across documents are in ``catalogue``, files a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -28,6 +29,7 @@ from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
 from atom_pipeline.layout import pattern as names
+from atom_pipeline.layout.dates import spelling
 
 
 class Strict(BaseModel):
@@ -243,13 +245,28 @@ class Field(Strict):
             problems.append((("thousands_mark",), "thousands and decimals have the same mark"))
         for key, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
             if bound is not None and not (numeric if isinstance(bound, Decimal) else self.type is FieldType.DATE):
-                problems.append(
-                    ((key,), f"`{key}` is a number for integer and decimal, a date for date, else not said")
-                )
-        if self.minimum is not None and type(self.minimum) is type(self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
+                problems.append(((key,), f"`{key}` goes with integer and decimal as a number, with date as a date"))
+        low, high = self.minimum, self.maximum
+        if type(low) is type(high) and low is not None and low > high:  # type: ignore[operator]
             problems.append((("maximum",), "`maximum` is less than `minimum`"))
+        for key, text in (("equals", self.equals), ("default", self.default)):
+            if text is not None and self.width is not None and len(text) > self.width:
+                problems.append(((key,), f"`{key}` is longer than the field's width of {self.width}"))
+        if temporal and self.format is not None:
+            problems += self._spelling_of_another_type(self.format)
         refuse(problems)
         return self
+
+    def _spelling_of_another_type(self, text: str) -> list[Problem]:
+        try:
+            directive = spelling(text).directive
+        except ValueError as error:
+            return [(("format",), str(error))]
+        day = "%d" in directive and "%m" in directive and ("%Y" in directive or "%y" in directive)
+        no_day = not re.search("%[dmYy]", directive)
+        clock = "%H" in directive
+        good = {FieldType.DATE: day and not clock, FieldType.TIME: clock and no_day, FieldType.DATETIME: day and clock}
+        return [] if good[self.type] else [(("format",), f"{text} is not how a {self.type} is written")]
 
 
 class Group(Strict):
@@ -270,9 +287,7 @@ class Group(Strict):
             except (ValueError, LookupError):
                 problems.append((("fields", place, "title"), "a title in a group may hold {n}, and no other braces"))
             if field.at is not None:
-                problems.append(
-                    (("fields", place, "at"), "`at` has no meaning in a group: its fields follow each other")
-                )
+                problems.append((("fields", place, "at"), "`at` has no meaning in a group, whose fields follow on"))
         refuse(problems)
         return self
 
