@@ -6,13 +6,18 @@ memory does not grow with it. Lines hold personal data: they go to error files a
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
-from atom_pipeline.layout.model import FixedFormat, Layout
+import polars as pl
 
+from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout
+
+WORKBOOK = b"PK\x03\x04"  # how an .xlsx file begins, whatever its name in the archive
 LONGEST_LINE = 1024 * 1024  # bytes; of a longer line, which no layout has, the beginning is given
 
 
@@ -20,14 +25,19 @@ def original_lines(path: Path, layout: Layout, day: date, numbers: Iterable[int]
     """The physical lines of those numbers (from 1), without their line break, in the order of the file.
 
     ``day`` says which version of the layout the file follows. A number beyond the end of the file is left out. In a
-    file without line breaks a line is a record. Raises OSError when the file cannot be read, LookupError when no
-    version is in force on ``day``.
+    file without line breaks a line is a record; of a workbook it is a row of the first sheet, in the layout's delimited
+    form and UTF-8, since a cell has no bytes of its own. Raises OSError when the file cannot be read, LookupError when
+    no version is in force on ``day``.
     """
     wanted = sorted({number for number in numbers if number > 0})
     version = layout.version_on(day)
     with path.open("rb") as source:
         if isinstance(version.format, FixedFormat) and version.format.newline == "none":
             return _records(source, version.records[0].length or 0, wanted)
+        if any(name.excel for name in layout.names) and source.read(len(WORKBOOK)) == WORKBOOK:
+            delimiter = version.format.delimiter if isinstance(version.format, DelimitedFormat) else ";"
+            return _rows(path, delimiter, wanted)
+        source.seek(0)
         return _lines(source, wanted)
 
 
@@ -38,6 +48,19 @@ def _records(source: BinaryIO, length: int, wanted: list[int]) -> dict[int, byte
         record = source.read(length)
         if record:
             found[number] = record
+    return found
+
+
+def _rows(path: Path, delimiter: str, wanted: list[int]) -> dict[int, bytes]:
+    import fastexcel  # loads a native library, which most calls never need
+
+    sheet: pl.DataFrame = fastexcel.read_excel(path).load_sheet(0, header_row=None, dtypes="string").to_polars()
+    found: dict[int, bytes] = {}
+    for number in wanted:
+        if number <= sheet.height:
+            out = io.StringIO()
+            csv.writer(out, delimiter=delimiter, lineterminator="").writerow(sheet.row(number - 1))
+            found[number] = out.getvalue().encode()
     return found
 
 

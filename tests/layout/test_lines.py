@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yaml_documents import FIXED, write
+from yaml_documents import DELIMITED, FIXED, write
 
 from atom_pipeline.layout import lines
 from atom_pipeline.layout.document import load_layout
@@ -62,6 +63,27 @@ def test_of_a_line_that_no_layout_has_the_beginning_is_given(tmp_path: Path, mon
         2: b"x" * 8,
         3: b"12345678",
         4: b"fim",
+    }
+
+
+def test_of_a_workbook_a_line_is_a_row_of_the_first_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "refin.xlsx.v2"
+    sheet = pl.DataFrame({"CONTRATO": ["00001234", "00005678"], "TAXA": ["1,66%", None], "OBS": ["a;b", "São"]})
+    with path.open("wb") as target:
+        sheet.write_excel(target)
+    layout = load_layout(write(tmp_path / "refin.yaml", DELIMITED))
+    assert original_lines(path, layout, DAY, [1, 2, 3, 4]) == {
+        1: b"CONTRATO;TAXA;OBS",
+        2: b'00001234;1,66%;"a;b"',
+        3: "00005678;;São".encode(),
+    }
+
+
+def test_a_text_file_of_a_layout_that_may_be_a_workbook_is_text(tmp_path: Path) -> None:
+    layout = load_layout(write(tmp_path / "refin.yaml", DELIMITED))
+    assert original_lines(archived(tmp_path, b"contrato;taxa\n1;2\n"), layout, DAY, [1, 2]) == {
+        1: b"contrato;taxa",
+        2: b"1;2",
     }
 
 
