@@ -46,9 +46,9 @@ class FileReport:
 class DayReport:
     """One working day: its files in the order they arrive, and what a run of the day must find.
 
-    ``expected`` has contract numbers by event: the movimentos ALTA (``ALTA de bloqueio``: those of them that come out of
-    a block), REATIVACAO, BLOQUEIO, ACORDO_REGISTRADO, RETIRADA and BAIXA_BATIMENTO, the rows IGNORADO_BLOQUEIO, and
-    ``CONTRATO_FORA_DA_BASE <stage>``. ATUALIZACAO is every other contract of the remessa: its days of delay grow.
+    ``expected`` has contract numbers by event: the movimentos ALTA, REATIVACAO, BLOQUEIO, ACORDO_REGISTRADO, RETIRADA
+    and BAIXA_BATIMENTO, the rows IGNORADO_BLOQUEIO and ``CONTRATO_FORA_DA_BASE <stage>``, and ``ALTA de bloqueio``, the
+    altas that end a block. ATUALIZACAO is every other contract of the remessa: its days of delay grow.
     """
 
     day: date
@@ -67,16 +67,17 @@ class SampleReport:
 
     seed: int
     contracts: int
-    days: tuple[DayReport, ...]
+    reports: tuple[DayReport, ...]  # one per working day, in order
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The working days."""
+        return tuple(report.day for report in self.reports)
 
     @property
     def files(self) -> tuple[FileReport, ...]:
-        """Every file of every day."""
-        return tuple(file for day in self.days for file in day.files)
-
-    @property
-    def working_days(self) -> tuple[date, ...]:
-        return tuple(day.day for day in self.days)
+        """Every file of every day, in the order they arrive."""
+        return tuple(file for report in self.reports for file in report.files)
 
 
 def generate(

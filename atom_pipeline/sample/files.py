@@ -25,18 +25,17 @@ LEADING_ZEROS = re.compile(rb"^0+(?=[0-9])", re.MULTILINE)
 def write(planned: Planned, target: Path, day: date) -> int:
     """Write a planned file and its copies into a folder; the number of detail rows in it."""
     path = target / planned.name
-    rows = 0
-    with LayoutWriter(planned.layout, path, day=day, header=_header(planned)) as writer:
+    with LayoutWriter(path, planned.layout, day, header=_header(planned)) as writer:
         for chunk in planned.make(planned.version):
             writer.write(chunk)
-            rows += sum(frame.height for frame in chunk.values())
+        written = writer.close()
     if planned.short_rows:
         cut_lines(path, planned.version, planned.short_rows)
     if planned.eaten_zeros:
         eat_zeros(path)
     for name in planned.copies:
         shutil.copyfile(path, target / name)
-    return rows
+    return written.rows
 
 
 def _header(planned: Planned) -> dict[str, object] | None:
