@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atom_pipeline.layout.document import load_layout
@@ -40,6 +40,7 @@ def test_a_name_keeps_its_initials_and_an_address_of_email_its_first_letter() ->
     assert mask_email("no address") == "***"
 
 
+@settings(max_examples=50, deadline=None)
 @given(kind=st.sampled_from(Personal), value=st.text(min_size=5, max_size=40).filter(lambda text: text.strip() == text))
 def test_no_mask_gives_the_value_itself(kind: Personal, value: str) -> None:
     masked = MASKS[kind](value)
@@ -157,6 +158,7 @@ def test_what_an_engineer_needs_of_a_message_stays(text: str) -> None:
     assert scrub(text) == text
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     digits=st.from_regex(r"[1-9][1-9]9[0-9]{8}", fullmatch=True), before=st.sampled_from(["", " ", "_", "=", ": ", "("])
 )

@@ -103,9 +103,7 @@ def _fields_of_the_stage(document: Document[Layout]) -> Iterator[Finding]:
         have = {name for record in version.details for name in record.by_name}
         missing = min(([name for name in names if name not in have] for names in needs.alternatives), key=len)
         if missing:
-            text = (
-                f"stage {document.value.stage} needs the fields {', '.join(missing)}: add them, or rename some"
-            )
+            text = f"stage {document.value.stage} needs the fields {', '.join(missing)}: add them, or rename some"
             yield document.finding(loc, text)
         if "contrato" in have:
             for number, record in enumerate(version.records):

@@ -270,11 +270,10 @@ class Field(Strict):
 
 
 class Group(Strict):
-    """A repeating group (OCCURS): its fields expand to ``<group>_<n>_<field>``, n from 1."""
+    """A repeating group (OCCURS): its fields expand to ``<group>_<n>_<field>``, n from 1; their titles may hold {n}."""
 
     group: Annotated[str, Key(pattern=FIELD_NAME)]
     times: Annotated[int, Key(ge=1, le=99)]
-    title: str | None = None  # column titles of a delimited file: may hold {n}; default the expanded name
     description: str = ""
     fields: Annotated[tuple[Field, ...], Key(min_length=1)]
 
@@ -517,6 +516,10 @@ class Version(Strict):
                 problems.append((at, "with several record types each needs `match`"))
             if isinstance(self.format, FixedFormat) and record.length is None:
                 problems.append((at, "a fixed-width record needs `length`"))
+            if isinstance(self.format, DelimitedFormat) and self.format.header:
+                titles = [(field.title or field.name).casefold() for field in record.fields]
+                twice = sorted({title for title in titles if titles.count(title) > 1})
+                problems += [(at, f"two columns have the title {title}") for title in twice]
             if record.role is not RecordRole.DETAIL:
                 continue
             for field in record.fields:

@@ -168,6 +168,13 @@ def test_versions_may_not_begin_on_one_day(tmp_path: Path) -> None:
     assert findings(tmp_path, twice) == ["x.yaml:17: versions[1].since: two versions begin on the same day"]
 
 
+def test_columns_of_one_title_cannot_be_told_apart(tmp_path: Path) -> None:
+    group = "{group: fone, times: 2, fields: [{name: ddd, title: DDD}]}"
+    assert findings(tmp_path, f"{DELIMITED}          - {group}\n") == [
+        "x.yaml:12: versions[0].records[detalhe]: two columns have the title ddd"
+    ]
+
+
 def test_one_name_has_one_type_in_all_detail_records(tmp_path: Path) -> None:
     fields = "[{name: motivo, width: 4, type: integer}]"
     other = f"      - {{name: outro, length: 4, match: {{field: motivo, equals: x}}, fields: {fields}}}\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from yaml_documents import DELIMITED, FIXED, write
 
@@ -92,6 +92,7 @@ def test_a_day_before_the_first_version_has_no_lines(tmp_path: Path) -> None:
         original_lines(archived(tmp_path, b""), layout_with(tmp_path), date(1999, 1, 1), [1])
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     content=st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r")), max_size=8),
     wanted=st.sets(st.integers(1, 10)),

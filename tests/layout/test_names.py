@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from yaml_documents import DELIMITED, FIXED, PORTFOLIO, write_folder
 
@@ -253,6 +253,7 @@ def test_a_name_that_lacks_a_value_or_could_not_be_read_back_is_not_built(catalo
         build_name(exclusao, AAAAMMDD="20230230", HHMMSS="190000", ascob="528")
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     moment=st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)).map(lambda value: value.replace(microsecond=0)),
     pattern=st.sampled_from([pattern for patterns in PATTERNS.values() for pattern in patterns]),
@@ -268,6 +269,7 @@ def test_what_is_built_is_read_back(moment: datetime, pattern: str, optional: bo
     assert stamp.time == (moment.time() if grammar.has_time(grammar.tokens_of(pattern)) else None)
 
 
+@settings(max_examples=50, deadline=None)
 @given(name=st.text(max_size=60))
 def test_what_matches_is_safe_as_a_file_name(name: str) -> None:
     layout_name = f"{name}_20230804"
