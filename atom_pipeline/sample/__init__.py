@@ -11,7 +11,7 @@ contracts), ``fields`` with ``client``, ``contract`` and ``values`` (what a fiel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -121,14 +121,11 @@ def _working_days(calendar: WorkingCalendar, start: date, first: date | None, co
 def _write_day(catalogue: Catalogue, source: Source, events: Events, target: Path) -> DayReport:
     reports: list[FileReport] = []
     for planned in Day(catalogue, source, events).plan():
-        rows = files.write(planned, target, events.day)
-        path = target / planned.name
-        size, digest = path.stat().st_size, files.sha256(path)
-        reports.append(FileReport(planned.name, planned.layout.layout, rows, size, digest, planned.refused))
-        reports += [
-            FileReport(name, planned.layout.layout, rows, size, digest, planned.refused, planned.name)
-            for name in planned.copies
-        ]
+        written = files.write(planned, target, events.day)
+        first = FileReport(
+            planned.name, planned.layout.layout, written.rows, written.bytes, written.sha256, planned.refused
+        )
+        reports += [first, *(replace(first, name=name, copy_of=first.name) for name in planned.copies)]
     reports += [_stray(catalogue, events, target)] if events.position == 0 else []
     return DayReport(events.day, tuple(reports), _expected(source, events))
 

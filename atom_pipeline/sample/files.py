@@ -14,7 +14,7 @@ from datetime import date, time
 from pathlib import Path
 
 from atom_pipeline.layout.model import FieldType, FixedFormat, Version
-from atom_pipeline.layout.writing import LayoutWriter
+from atom_pipeline.layout.writing import LayoutWriter, WrittenFile
 from atom_pipeline.sample.days import Planned
 
 CUT_BYTES = 37  # taken off the end of a line that is cut short
@@ -22,8 +22,8 @@ BLOCK_BYTES = 16 * 1024 * 1024
 LEADING_ZEROS = re.compile(rb"^0+(?=[0-9])", re.MULTILINE)
 
 
-def write(planned: Planned, target: Path, day: date) -> int:
-    """Write a planned file and its copies into a folder; the number of detail rows in it."""
+def write(planned: Planned, target: Path, day: date) -> WrittenFile:
+    """Write a planned file and its copies into a folder; what was written, after the damage."""
     path = target / planned.name
     with LayoutWriter(path, planned.layout, day, header=_header(planned)) as writer:
         for chunk in planned.make(planned.version):
@@ -33,9 +33,11 @@ def write(planned: Planned, target: Path, day: date) -> int:
         cut_lines(path, planned.version, planned.short_rows)
     if planned.eaten_zeros:
         eat_zeros(path)
+    if planned.short_rows or planned.eaten_zeros:
+        written = WrittenFile(written.rows, sha256(path), path.stat().st_size)
     for name in planned.copies:
         shutil.copyfile(path, target / name)
-    return written.rows
+    return written
 
 
 def _header(planned: Planned) -> dict[str, object] | None:
