@@ -97,7 +97,7 @@ def _never_seen(rows: pl.DataFrame, acordos: pl.DataFrame, day: date) -> pl.Data
 
 
 def _events(new: pl.DataFrame, contratos: pl.DataFrame, by: BlockBy) -> pl.DataFrame:
-    """One row per acordo and contract it acts on, by contract, the contract's own acordos after those of others.
+    """One row per acordo and contract it acts on, by contract, oldest row first.
 
     Columns: contrato, proprio (Boolean), numero_acordo, parcela, arquivo, linha, situacao (before the first event).
     """
@@ -114,7 +114,7 @@ def _events(new: pl.DataFrame, contratos: pl.DataFrame, by: BlockBy) -> pl.DataF
         events = origin.join(base.with_columns(client), on="cliente", how="left").with_columns(
             proprio=pl.col("contrato") == pl.col("contrato_do_acordo")
         )
-    return events.sort("contrato", "proprio", "chegada")
+    return events.sort("contrato", "chegada")
 
 
 def _is_open(column: str = "situacao") -> pl.Expr:

@@ -30,7 +30,8 @@ from atom_pipeline.rules.guards import (
     promote,
 )
 from atom_pipeline.rules.remessa import apply_remessa
-from atom_pipeline.rules.state import Step, empty, ignoradas_of_day, movimentos_of_day, sinalizadas_of_day
+from atom_pipeline.rules.shapes import starting_table
+from atom_pipeline.rules.state import Step, ignoradas_of_day, movimentos_of_day, sinalizadas_of_day
 from atom_pipeline.rules.telefones import apply_telefones
 
 CARRIED = ("contratos", "cadastro", "telefones_contato", "parcelas_abertas", "garantias", "refin_vigente", "acordos")
@@ -83,7 +84,10 @@ class _Folding:
         layouts: Mapping[str, Layout],
         decisions: Collection[str],
     ) -> None:
-        self.tables = {table: previous.get(table, empty(table)) for table in CARRIED}
+        self.tables = {
+            table: starting_table(table, previous.get(table), day=day, portfolio=portfolio, layouts=layouts.values())
+            for table in CARRIED
+        }
         self.day, self.portfolio, self.layouts = day, portfolio, layouts
         self.received: dict[Stage, dict[str, pl.DataFrame]] = {stage: {} for stage in Stage}
         for name, frame in received.items():
@@ -149,8 +153,9 @@ class _Folding:
             self.judge(step, judge_batimento(step, rows, portfolio=self.portfolio))
 
     def folded(self) -> FoldedDay:
-        contratos, cadastro = self.tables["contratos"], self.tables["cadastro"]
+        contratos, cadastro = self.tables["contratos"].sort("contrato"), self.tables["cadastro"]
         derived = {
+            "contratos": contratos,
             "enderecos": enderecos(cadastro, self.codes("endereco")),
             "fichas": fichas(contratos, cadastro, self.portfolio),
             "movimentos": movimentos_of_day(step.movimentos for step in self.steps),

@@ -16,7 +16,7 @@ import polars as pl
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.rules.batimento import compared_rows
 from atom_pipeline.rules.received import Received, rows_of
-from atom_pipeline.rules.state import OPEN, Movimento, Step, empty
+from atom_pipeline.rules.state import OPEN, Movimento, Situacao, Step, empty
 
 
 class Guard(StrEnum):
@@ -72,8 +72,9 @@ def judge_remessa(
 
 
 def judge_acordos(step: Step, *, portfolio: Portfolio) -> Verdict:
-    """Hold acordos that would block more than ``max_acordos`` of the open base."""
-    blocked = _contracts(step.movimentos, Movimento.BLOQUEIO)
+    """Hold acordos that would block more than ``max_acordos`` of the open base; what is blocked already is not new."""
+    were_active = step.movimentos.filter(pl.col("situacao_antes") == Situacao.ATIVO.value)
+    blocked = _contracts(were_active, Movimento.BLOQUEIO)
     return _share(Guard.ACORDOS, "bloqueariam", blocked, step, portfolio.guards.max_acordos, portfolio)
 
 

@@ -177,6 +177,20 @@ TABLES: dict[str, Schema] = {
         "motivo": pl.String,
         "detalhe": pl.String,
     },
+    "cargas": {
+        "dia": pl.Date,
+        "layout": pl.String,
+        "arquivo": pl.String,
+        "versao": pl.Int64,
+        "tamanho": pl.Int64,
+        "sha256": pl.String,
+        "situacao": pl.String,
+        "motivo": pl.String,
+        "lidas": pl.Int64,
+        "aceitas": pl.Int64,
+        "recusadas": pl.Int64,
+        "substituidas": pl.Int64,
+    },
     "sinalizadas": {
         "dia": pl.Date,
         "layout": pl.String,
@@ -190,14 +204,16 @@ TAKES_FIELDS = ("contratos", "cadastro", "parcelas_abertas", "garantias", "refin
 
 
 def schema(table: str, fields: Mapping[str, type_of] | None = None) -> Schema:
-    """The columns of a table in order. ``fields`` are those it carries from a layout; at least ``contrato``.
+    """The columns of a table in order. ``fields`` are those of a layout that it carries; at least ``contrato``.
 
-    Raises KeyError for a table the base does not have.
+    What says where a row comes from is the table's own, whatever the layout has. Raises KeyError for a table
+    that the base does not have.
     """
     fixed = TABLES[table]
     if table not in TAKES_FIELDS:
         return dict(fixed)
-    carried = {name: dtype for name, dtype in (fields or {}).items() if name not in fixed}
+    own = {*fixed, *ACCEPTED, "registro"}
+    carried = {name: dtype for name, dtype in (fields or {}).items() if name not in own}
     if table == "contratos":
         return {**fixed, **carried}
     return {"contrato": pl.String, **carried, **fixed}
