@@ -12,7 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class UndecidedLayout(AtomError):
-    """Several layouts know the name and the content is of none, or the portfolio's layouts changed meanwhile."""
+    """Several layouts know the name, and the content does not say which one it is."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,8 @@ def collect(
     with ledger.exclusive("coleta") as alone:
         if not alone:
             return CollectReport(skipped=True)
-        return _Collection(server, catalogue, ledger, archive_root, calendar, tuple(done_suffixes), pause).run(
-            polls, sleep, only
-        )
+        run = _Collection(server, catalogue, ledger, archive_root, calendar, tuple(done_suffixes), pause)
+        return run.collect(polls, sleep, only)
 
 
 @dataclass
@@ -128,8 +127,9 @@ class _Collection:
     calendar: WorkingCalendar
     done_suffixes: tuple[str, ...]
     pause: float
+    looked_at: datetime = field(init=False)
 
-    def run(self, polls: int, sleep: Callable[[float], None], only: str | None) -> CollectReport:
+    def collect(self, polls: int, sleep: Callable[[float], None], only: str | None) -> CollectReport:
         self._make_archive()
         listing, sightings = self._look()
         for _ in range(polls - 1):
@@ -141,10 +141,7 @@ class _Collection:
         if only is not None:
             candidates = [candidate for candidate in candidates if candidate.listed.name == only]
         known = self.ledger.known_files(candidate.listed.name for candidate in candidates)
-        same: list[str] = []
-        found: list[Collected] = []
-        errors: list[CollectError] = []
-        days: set[date] = set()
+        same, found, errors, days = list[str](), list[Collected](), list[CollectError](), set[date]()
         for candidate in candidates:
             name = candidate.listed.name
             try:
@@ -175,7 +172,8 @@ class _Collection:
         )
 
     def _look(self) -> tuple[dict[str, RemoteFile], dict[str, Sighting]]:
-        """List the drop and remember it. Names that are not plain are in the listing under a printable form."""
+        """List the drop and remember it. A name that is not plain stands there in a printable form."""
+        self.looked_at = self.ledger.now()
         listing = {printable(file.name): file for file in self.server.list()}
         return listing, self.ledger.record_listing([_listed(name, file) for name, file in listing.items()])
 
@@ -204,8 +202,8 @@ class _Collection:
         name = printable(file.name)
         if any(f"{name}{suffix}" in listing for suffix in self.done_suffixes):
             return True
-        unchanged = sightings[name].last_seen_at - sightings[name].first_seen_at
-        return unchanged > timedelta(0) and unchanged >= timedelta(seconds=0.9 * self.pause)
+        # A little less than the pause will do: clocks are set back a little now and then.
+        return self.looked_at - sightings[name].first_seen_at >= timedelta(seconds=max(0.9 * self.pause, 1e-6))
 
     def _is_settled(self, sighting: Sighting, known: FileRecord | None, matches: list[NameMatch]) -> bool:
         """Whether what is in the drop is, without looking at its bytes, what was collected before."""
@@ -256,7 +254,7 @@ class _Collection:
                 return match
         names = ", ".join(match.layout.layout for match in candidate.matches)
         raise UndecidedLayout(
-            f"{candidate.listed.name}: its name is of {names}, and its first line is of none of them; "
+            f"{candidate.listed.name}: its name is of {names}, and its content does not say which; "
             "ask the sender for the file again, or correct the layout"
         )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -175,29 +175,29 @@ class FileServer:
         """
         fs, root = self._open()
         final = self._path(root, name, folder)
-        done = Published(self.url(name, folder), size, sha256, already_there=True)
-        if self._taken(fs, final, name, sha256):
-            return done
-        # The same name each time, so that the rest of a killed attempt is overwritten; the dot hides it from Manager.
+        # The same name each time, so that what a killed attempt left goes; the dot hides it from Manager.
         temporary = self._path(root, f".{name}.{sha256[:12]}{_UNFINISHED}", folder)
+        done = Published(self.url(name, folder), size, sha256, already_there=True)
         try:
+            if self._taken(fs, final, name, sha256):
+                return done
             if folder:
                 fs.makedirs(self._path(root, folder), exist_ok=True)
             with source() as stream, fs.open(temporary, "wb") as remote:
                 _copy(stream, remote)
                 _sync(remote)
             if self._hash(fs, temporary) != sha256:
-                raise FileServerError(f"{self.url(name, folder)}: what arrived is not what was sent; try again")
-            if not self._rename_to_new(fs, temporary, final):
-                if self._taken(fs, final, name, sha256):
-                    return done
-                raise FileServerError(f"{self.url(name, folder)}: the server refuses the rename; try again")
+                raise FileServerError(f"{done.url}: what arrived is not what was sent; try again")
+            if self._rename_to_new(fs, temporary, final):
+                return replace(done, already_there=False)
+            if self._taken(fs, final, name, sha256):
+                return done
+            raise FileServerError(f"{done.url}: the server refuses the rename; try again")
         except OSError as error:
-            raise FileServerError(f"{self.url(name, folder)}: cannot be written: {_reason(error)}") from error
+            raise FileServerError(f"{done.url}: cannot be written: {_reason(error)}") from error
         finally:
             if fs.exists(temporary):
                 fs.rm_file(temporary)
-        return Published(done.url, size, sha256, already_there=False)
 
     # What differs by protocol.
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, case, delete, func, insert, null, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
@@ -169,34 +169,36 @@ class LedgerFiles(Section):
     # Listings.
 
     def record_listing(self, listed: Sequence[Listed]) -> dict[str, Sighting]:
-        """Remember a listing; returns, per name, how it stands since it last changed. Names no longer listed go."""
+        """Remember a listing; returns, by name, since when each file is as it is. Names no longer listed go.
+
+        Only what changed is written, so that a poll of a full and quiet drop costs one query.
+        """
         now = self._clock()
-        rows = [{"portfolio": self.portfolio, "first_seen_at": now, "last_seen_at": now, **asdict(f)} for f in listed]
         with self._transaction("sightings") as connection:
-            if rows:
+            rows = connection.execute(select(sightings).where(sightings.c.portfolio == self.portfolio))
+            before = {row.name: Sighting(**_values(row)) for row in rows}
+            after: dict[str, Sighting] = {}
+            for file in listed:
+                known = before.get(file.name)
+                unchanged = known is not None and (known.size, known.mtime) == (file.size, file.mtime)
+                after[file.name] = known if known and unchanged else Sighting(file.name, file.size, file.mtime, now)
+            gone = list(before.keys() - after.keys())
+            if gone:
+                connection.execute(
+                    delete(sightings).where(sightings.c.portfolio == self.portfolio, sightings.c.name == func.any(gone))
+                )
+            changed = [asdict(one) for name, one in after.items() if one is not before.get(name)]
+            if changed:
                 statement = upsert(sightings)
-                new = statement.excluded
-                changed = sightings.c.size.is_distinct_from(new.size) | sightings.c.mtime.is_distinct_from(new.mtime)
+                columns = ("size", "mtime", "first_seen_at", "verified_at")
                 connection.execute(
                     statement.on_conflict_do_update(
                         index_elements=list(sightings.primary_key),
-                        set_={
-                            "size": new.size,
-                            "mtime": new.mtime,
-                            "first_seen_at": case((changed, new.first_seen_at), else_=sightings.c.first_seen_at),
-                            "last_seen_at": new.last_seen_at,
-                            "verified_at": case((changed, null()), else_=sightings.c.verified_at),
-                        },
+                        set_={name: statement.excluded[name] for name in columns},
                     ),
-                    rows,
+                    [{"portfolio": self.portfolio, **one} for one in changed],
                 )
-            connection.execute(
-                delete(sightings).where(
-                    sightings.c.portfolio == self.portfolio, sightings.c.name != func.all([f.name for f in listed])
-                )
-            )
-            found = connection.execute(select(sightings).where(sightings.c.portfolio == self.portfolio))
-            return {row.name: Sighting(**_values(row)) for row in found}
+        return after
 
     def record_verified(self, name: str) -> None:
         """The bytes behind the name's last sighting were hashed and are in the ledger."""
@@ -210,31 +212,30 @@ class LedgerFiles(Section):
     def record_unknown(self, listed: Sequence[Listed]) -> None:
         """Remember the names of the last listing that no layout knows, all of them; others are marked as gone."""
         now = self._clock()
-        rows = [{"portfolio": self.portfolio, "first_seen_at": now, "last_seen_at": now, **asdict(f)} for f in listed]
         with self._transaction("unknown_files") as connection:
-            connection.execute(
-                update(unknown_files)
-                .where(
-                    unknown_files.c.portfolio == self.portfolio,
-                    unknown_files.c.gone_at.is_(None),
-                    unknown_files.c.name != func.all([f.name for f in listed]),
+            rows = connection.execute(
+                select(unknown_files).where(
+                    unknown_files.c.portfolio == self.portfolio, unknown_files.c.gone_at.is_(None)
                 )
-                .values(gone_at=now)
             )
-            if rows:
+            before = {row.name: (row.size, row.mtime) for row in rows}
+            gone = list(before.keys() - {file.name for file in listed})
+            if gone:
+                connection.execute(
+                    update(unknown_files)
+                    .where(unknown_files.c.portfolio == self.portfolio, unknown_files.c.name == func.any(gone))
+                    .values(gone_at=now)
+                )
+            changed = [file for file in listed if before.get(file.name) != (file.size, file.mtime)]
+            if changed:
                 statement = upsert(unknown_files)
                 new = statement.excluded
                 connection.execute(
                     statement.on_conflict_do_update(
                         index_elements=list(unknown_files.primary_key),
-                        set_={
-                            "size": new.size,
-                            "mtime": new.mtime,
-                            "last_seen_at": new.last_seen_at,
-                            "gone_at": None,
-                        },
+                        set_={"size": new.size, "mtime": new.mtime, "gone_at": None},
                     ),
-                    rows,
+                    [{"portfolio": self.portfolio, "first_seen_at": now, **asdict(file)} for file in changed],
                 )
 
     def unknown_files(self, *, gone: bool = False) -> list[UnknownFile]:

@@ -120,14 +120,13 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Sighting:
-    """A name as the last listing showed it; ``verified_at`` is when its bytes were last hashed and known."""
+    """A name as the last listing showed it; ``verified_at`` is when its bytes were last hashed and recorded."""
 
     name: str
     size: int
     mtime: datetime | None
     first_seen_at: datetime  # with this size and mtime
-    last_seen_at: datetime
-    verified_at: datetime | None
+    verified_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,6 @@ class UnknownFile:
     size: int
     mtime: datetime | None
     first_seen_at: datetime
-    last_seen_at: datetime
     gone_at: datetime | None
 
 

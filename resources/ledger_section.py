@@ -38,6 +38,10 @@ class Section:
         self.portfolio = portfolio
         self._clock = clock
 
+    def now(self) -> datetime:
+        """The ledger's clock, in UTC."""
+        return self._clock()
+
     @contextmanager
     def exclusive(self, activity: str) -> Iterator[bool]:
         """Whether this process alone does ``activity`` for the portfolio while the block lasts; never waits."""

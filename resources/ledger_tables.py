@@ -110,7 +110,6 @@ sightings = Table(
     Column("size", BigInteger, nullable=False),
     _instant("mtime", nullable=True),
     _instant("first_seen_at"),
-    _instant("last_seen_at"),
     _instant("verified_at", nullable=True),
 )
 
@@ -122,7 +121,6 @@ unknown_files = Table(
     Column("size", BigInteger, nullable=False),
     _instant("mtime", nullable=True),
     _instant("first_seen_at"),
-    _instant("last_seen_at"),
     _instant("gone_at", nullable=True),
 )
 

@@ -30,7 +30,7 @@ from uuid import uuid4
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from atom_pipeline.errors import AtomError
@@ -39,6 +39,7 @@ from resources.settings import Settings, without_secrets
 DRIVER = "postgresql+psycopg2"
 DATABASE = "atom"
 _ROOT_DATA = Path("/var/lib/atom-pipeline")
+_MADE_MEANWHILE = {"42P04", "23505"}  # duplicate_database, or its name in the catalogue: another was quicker
 _START_ATTEMPTS = 6  # the wheel waits 10 s for a server that recovers from a crash; this gives it a minute
 
 logger = logging.getLogger(__name__)
@@ -155,12 +156,25 @@ def create_database(maintenance_url: str, name: str, template: str | None = None
             if known is None:
                 like = f" template {quoted(template)}" if template else ""
                 connection.execute(text(f"create database {quoted(name)}{like}"))
-    except ProgrammingError as error:
-        if getattr(error.orig, "pgcode", None) != "42P04":  # duplicate_database: another process was quicker
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) not in _MADE_MEANWHILE:
             raise
     finally:
         server.dispose()
     return _with_database(normalise(maintenance_url), name)
+
+
+def recreate_database(url: str) -> None:
+    """Empty a database by making it anew, whoever is connected to it. For the demo's, and no other."""
+    parts = make_url(normalise(url))
+    server = create_engine(parts.set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    quoted = server.dialect.identifier_preparer.quote(str(parts.database))
+    try:
+        with server.connect() as connection:
+            connection.execute(text(f"drop database if exists {quoted} with (force)"))
+            connection.execute(text(f"create database {quoted}"))
+    finally:
+        server.dispose()
 
 
 def _with_database(url: str, name: str) -> str:

@@ -178,6 +178,14 @@ def test_what_a_killed_attempt_left_is_written_over(folder: Path, server: FileSe
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("carga.txt", CONTENT)]
 
 
+def test_a_temporary_left_beside_the_finished_file_goes(folder: Path, server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "saida").write_bytes(CONTENT)
+    server.publish(tmp_path / "saida", "carga.txt")
+    os.link(folder / "carga.txt", folder / f".carga.txt.{sha256(CONTENT)[:12]}.parcial")
+    assert server.publish(tmp_path / "saida", "carga.txt").already_there
+    assert [path.name for path in folder.iterdir()] == ["carga.txt"]
+
+
 @pytest.mark.parametrize("name", ["../a", "/a", "a/b", "a\nb", "..", "", "a\x00", "a\\b", " a", "a" * 201, "a\udcf3"])
 def test_a_name_that_is_not_plain_is_refused(server: FileServer, tmp_path: Path, name: str) -> None:
     (tmp_path / "saida").write_bytes(CONTENT)
