@@ -48,7 +48,7 @@ class Portion:
 
 
 class Decoder(Protocol):
-    """One format: yields the file's portions in order. Raises FileRefused for what is wrong with the file as a whole."""
+    """One format: yields the file's portions in order. Raises FileRefused for what is wrong with it as a whole."""
 
     def portions(self) -> Iterator[Portion]: ...
 

@@ -1,7 +1,7 @@
-"""A file's bytes in blocks of whole lines: bounded memory whatever the file's size, and every line's number and place.
+"""A file's bytes in blocks of whole lines: bounded memory whatever the size, and every line's number and place.
 
-Only bytes and lines belong here. What a line means is in ``fixed`` and ``delimited``; which bytes are allowed in it is in
-``characters``. Whole-file faults found here: VAZIO-like emptiness is left to ``reading``; LINHA_LONGA and BOMs are raised.
+Only bytes and lines belong here. What a line means is in ``fixed`` and ``delimited``; which bytes are allowed in it is
+in ``characters``. Raised here: LINHA_LONGA, and CODIFICACAO for a byte order mark.
 """
 
 from __future__ import annotations
@@ -63,11 +63,14 @@ class Block:
     @cached_property
     def ends(self) -> Positions:
         """Where each line ends, its line break (LF or CR LF) not included."""
+        ends: Positions
         if self.record_length is not None:
-            return np.minimum(self.starts + self.record_length, len(self.data))
+            ends = np.minimum(self.starts + self.record_length, len(self.data))
+            return ends
         ends = self._newlines
         before = self.array[np.maximum(ends - 1, 0)] == 13
-        return ends - (before & (ends > self.starts))
+        ends = ends - (before & (ends > self.starts))
+        return ends
 
     @cached_property
     def lengths(self) -> Positions:

@@ -108,14 +108,14 @@ class CharacterCheck:
     def _may_hold_forbidden(self, block: Block) -> bool:
         """A cheap look: more control characters than line breaks, or a byte of the upper half that is not allowed."""
         breaks = 0 if block.record_length else block.height + int((block.array[block.ends] == 13).sum())
-        if _count(block.array, 0, 32) != breaks or b"\x7f" in block.data:
+        if count_between(block.array, 0, 32) != breaks or b"\x7f" in block.data:
             return True
         if block.ascii or self._encoding == "utf-8":
             return False
-        return self._encoding != "latin-1" or _count(block.array, 0x80, 32) > 0
+        return self._encoding != "latin-1" or count_between(block.array, 0x80, 32) > 0
 
 
-def _count(array: npt.NDArray[np.uint8], first: int, size: int) -> int:
+def count_between(array: npt.NDArray[np.uint8], first: int, size: int) -> int:
     """How many bytes are among the ``size`` values from ``first`` on."""
     pieces = (array[start : start + _SCANNED] for start in range(0, len(array), _SCANNED))
     return sum(int(np.count_nonzero((piece - np.uint8(first) if first else piece) < size)) for piece in pieces)
@@ -145,4 +145,3 @@ def _invalid_utf8(block: Block) -> Positions:
                 found.append(start + len(line[:place].encode("utf-8")))
                 break
     return np.array(found, dtype=np.int64)
-

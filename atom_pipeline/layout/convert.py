@@ -1,8 +1,8 @@
 """Text columns to typed columns, and what is wrong with them: the same for every format of file.
 
-``RecordPlan`` holds, per field, the expressions that a layout's facts amount to, made once per file. ``convert`` applies
-them to a frame of raw text. The common case costs little: a column whose quick conversion left no null is done, and
-masks of faulty rows are made only for a fault that exists. Cutting lines into fields does not belong here.
+``RecordPlan`` holds, per field, the expressions that a layout's facts amount to, made once per file. ``convert``
+applies them to a frame of raw text. The common case costs little: a column whose quick conversion left no null is
+done, and masks of faulty rows are made only for a fault that exists. Cutting lines into fields does not belong here.
 """
 
 from __future__ import annotations
@@ -236,9 +236,8 @@ class FieldPlan:
             if check.rule is Rule.CPF_CNPJ and field.person_type:
                 person = _person(field.person_type)
                 length = column.str.len_bytes()
-                good = good & pl.when(person == "F").then(length == 11).when(person == "J").then(length == 14).otherwise(
-                    True
-                )
+                size = pl.when(person == "F").then(11).when(person == "J").then(14).otherwise(length)
+                good = good & (length == size)
             yield ValueRule(_REASONS[check.rule], check.severity, good, "")
 
     def _parsed(self, code: str) -> Any:
@@ -354,10 +353,10 @@ def _canonical_document(value: pl.Expr, field: Field) -> pl.Expr:
     rules = {check.rule for check in field.checks}
     absent = digits & (value.str.strip_chars("0") == "")
     if Rule.CPF_CNPJ not in rules:
-        size = 11 if Rule.CPF in rules else 14
-        if size == 11:
+        width = 11 if Rule.CPF in rules else 14
+        if width == 11:
             value = pl.when(digits & (length > 11)).then(_without_padding(value, 11)).otherwise(value)
-        padded = pl.when(digits & (length > 0)).then(value.str.pad_start(size, "0")).otherwise(value)
+        padded = pl.when(digits & (length > 0)).then(value.str.pad_start(width, "0")).otherwise(value)
         return pl.when(absent).then(pl.lit("")).otherwise(padded)
     tail = value.str.slice(3)
     could_be_cpf = digits & (length == 14) & value.str.starts_with("000")
@@ -379,6 +378,6 @@ def _without_padding(value: pl.Expr, size: int) -> pl.Expr:
 
 
 def _shape(value: str) -> str:
-    """A value's shape: 9 for a digit, A for a letter; the rest as it is. Says what is wrong without saying the value."""
+    """A value's shape, which says what is wrong without saying the value: 9 for a digit, A for a letter."""
     shape = "".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in value.strip()[:SHOWN])
     return f"'{shape}'" + ("..." if len(value.strip()) > SHOWN else "")

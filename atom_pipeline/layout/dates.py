@@ -1,4 +1,4 @@
-"""How a layout spells dates and times (AAAAMMDD, DD/MM/AAAA, HHMMSS) in the terms of Polars and of regular expressions."""
+"""How a layout spells dates and times (AAAAMMDD, DD/MM/AAAA, HHMMSS), in the terms of strptime and of patterns."""
 
 from __future__ import annotations
 

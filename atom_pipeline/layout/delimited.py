@@ -1,23 +1,31 @@
 """Delimited files (CSV): lines to columns by their delimiters, quotes included, physical line numbers kept.
 
-Lines without a quote go through Polars' reader, whole blocks at once. Lines with one go through the ``csv`` module, which
-knows quoted delimiters and quoted line breaks. A quote that is never closed refuses its own line only: reading goes on
-with the next one, so that one stray quote does not swallow the file.
+Lines without a quote go through Polars' reader, whole blocks at once. Lines with one go through the ``csv`` module,
+which knows quoted delimiters and quoted line breaks. A quote that is never closed refuses its own line only: reading
+goes on with the next one, so that one stray quote does not swallow the file.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from atom_pipeline.layout.batches import LineFault, Portion
-from atom_pipeline.layout.blocks import Block, BlockReader
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from atom_pipeline.errors import FileRefused, ProgramError
+from atom_pipeline.layout.batches import Batch, LineFault, Portion
+from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_of
 from atom_pipeline.layout.characters import CharacterCheck
-from atom_pipeline.layout.convert import RecordPlan
+from atom_pipeline.layout.convert import RecordPlan, convert
 from atom_pipeline.layout.model import DelimitedFormat, FieldType
+from atom_pipeline.layout.sniffing import normal_title, titles
 
 LONGEST_RECORD = 50  # lines of one row with line breaks inside quotes; more is a quote that was not closed
-NEUTRALIZED = r"^'([=+\-@\t\r])"  # the apostrophe that keeps a spreadsheet from running a text
+NEUTRALIZED = r"^'('*[=+\-@\t\r])"  # the apostrophe that keeps a spreadsheet from running a text
 _ROW = "linha:"  # a column beside the fields: the row of the block in which a record begins
 
 
@@ -136,7 +144,7 @@ class DelimitedDecoder:
         return found
 
     def _row(self, block: Block, line: int) -> Row | None:
-        """The record that begins in a line; None when its quotes do not close within the block and the longest record."""
+        """The record that begins in a line; None when its quotes close neither in the block nor in a longest record."""
         stop = min(line + LONGEST_RECORD, block.height)
         taken = 0
         exhausted = False

@@ -25,9 +25,7 @@ def decode_block(plan: RecordPlan, block: Block, rows: Positions) -> Decoded:
     line = pl.col("line")
     if block.ascii or block.encoding == "utf-8":
         as_bytes = line.cast(pl.Binary)
-        cuts = [
-            as_bytes.bin.slice(start, stop - start).cast(pl.String).alias(name) for name, start, stop in plan.spans
-        ]
+        cuts = [as_bytes.bin.slice(start, stop - start).cast(pl.String).alias(name) for name, start, stop in plan.spans]
     else:
         cuts = [line.str.slice(start, stop - start).alias(name) for name, start, stop in plan.spans]
     return convert(plan, text.alias("line").to_frame().select(cuts))

@@ -123,7 +123,7 @@ class FileReader:
             return self._closing.enter_context(source.open("rb"))
         if source.seekable():
             return source
-        copy = self._closing.enter_context(tempfile.TemporaryFile())
+        copy = self._closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         shutil.copyfileobj(source, copy, BLOCK_BYTES)
         copy.seek(0)
         return copy
@@ -224,20 +224,21 @@ def read_file(
             raise _refused(
                 reader,
                 "FORA_DO_LAYOUT",
-                f"nenhuma das {tally.rows_read} linhas é do layout (linha {first.line}: {first.reason}, {first.detail})",
+                f"nenhuma das {tally.rows_read} linhas é do layout (na {first.line}: {first.reason}, {first.detail})",
             )
         tally.verify()
         if not tally.rows_read and layout.empty == "refuse":
             raise _refused(reader, "VAZIO", f"{tally.lines} linhas, nenhuma de detalhe")
-        frames = {
-            record.name: _stack(parts[record.name], record_schema(record)) for record in reader.version.details
-        }
+        frames = {record.name: _stack(parts[record.name], record_schema(record)) for record in reader.version.details}
         all_flags = _stack(flags, FLAGS_SCHEMA)
         repeated = _repeated(layout, frames)
         if layout.unique == "refuse" and repeated.height:
             rejects.extend(_refuse_repeated(reader, repeated))
             gone = repeated.select("linha")
-            frames = {record: frame.join(gone, on="linha", how="anti", maintain_order="left") for record, frame in frames.items()}
+            frames = {
+                record: frame.join(gone, on="linha", how="anti", maintain_order="left")
+                for record, frame in frames.items()
+            }
             all_flags = all_flags.join(gone, on="linha", how="anti")
         elif repeated.height:
             all_flags = pl.concat([all_flags, repeated.select(FLAGS_SCHEMA)])
@@ -269,7 +270,8 @@ def _reading(
     if too_many_refused(reader.layout.max_rejects, read, len(rejects)):
         told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
         limit = f"{reader.layout.max_rejects:.2%}"
-        refusal = _refused(reader, "MUITAS_RECUSAS", f"{len(rejects)} de {read} linhas recusadas, limite {limit}: {told}")
+        message = f"{len(rejects)} de {read} linhas recusadas, limite {limit}: {told}"
+        refusal = _refused(reader, "MUITAS_RECUSAS", message)
         refusal.reading = reading  # type: ignore[attr-defined]
         raise refusal
     return reading
@@ -289,16 +291,15 @@ def too_many_refused(max_rejects: float, read: int, refused: int) -> bool:
 
 
 def _repeated(layout: Layout, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Rows whose key stands again further down in the same record type: ``linha``, ``registro``, ``campo``, ``motivo``."""
+    """Flags, with ``registro``, of the rows whose key stands again further down in the same record type."""
     parts = [pl.DataFrame(schema={**FLAGS_SCHEMA, "registro": pl.String()})]
     if layout.key and layout.unique != "allow":
         key = pl.struct(layout.key) if len(layout.key) > 1 else pl.col(layout.key[0])
         whole = pl.all_horizontal(pl.col(name).is_not_null() for name in layout.key)
         for frame in frames.values():
-            earlier = frame.filter(whole & ~key.is_last_distinct()).select(
-                "linha", pl.lit(", ".join(layout.key)).alias("campo"), pl.lit("CHAVE_REPETIDA").alias("motivo"), "registro"
-            )
-            parts.append(earlier)
+            earlier = frame.filter(whole & ~key.is_last_distinct())
+            campo, motivo = pl.lit(", ".join(layout.key)), pl.lit("CHAVE_REPETIDA")
+            parts.append(earlier.select("linha", campo.alias("campo"), motivo.alias("motivo"), "registro"))
     return pl.concat(parts)
 
 

@@ -1,9 +1,8 @@
-"""The refused rows of a file and the flagged ones, as tables: one row per refused line, with all that is wrong in it."""
+"""The refused rows of a file and the flagged ones, as tables: one row per refused line, with all that is wrong."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -45,19 +44,6 @@ class Sorted:
     accepted: pl.DataFrame
     rejects: list[Reject]
     flags: pl.DataFrame
-
-
-@dataclass
-class Rejected:
-    """Every refused line of a file so far, and how many for each reason."""
-
-    rows: list[Reject] = field(default_factory=list)
-
-    def by_reason(self) -> dict[str, int]:
-        return dict(sorted(Counter(row.reason for row in self.rows).items()))
-
-    def frame(self) -> pl.DataFrame:
-        return rejects_frame(self.rows)
 
 
 def rejects_frame(rows: list[Reject]) -> pl.DataFrame:
@@ -119,8 +105,6 @@ def _rejects(batch: Batch, faults: list[Fault], height: int) -> list[Reject]:
         if told[row] > MOST_OTHERS + 1:
             more.append(f"e mais {told[row] - MOST_OTHERS - 1}")
         rejects.append(
-            Reject(
-                int(batch.lines[row]), batch.plan.name, campo, motivo, detalhe, "; ".join(more), batch.original(row)
-            )
+            Reject(int(batch.lines[row]), batch.plan.name, campo, motivo, detalhe, "; ".join(more), batch.original(row))
         )
     return rejects

@@ -22,9 +22,7 @@ def sniff(candidates: Sequence[Layout], head: bytes) -> Layout | None:
     if head.startswith(_WORKBOOK):
         fitting = [layout for layout in candidates if any(name.excel for name in layout.names)]
     else:
-        fitting = [
-            layout for layout in candidates if any(fits(version, head) for version in layout.versions)
-        ]
+        fitting = [layout for layout in candidates if any(fits(version, head) for version in layout.versions)]
     return fitting[0] if len(fitting) == 1 else None
 
 
@@ -45,7 +43,6 @@ def fits(version: Version, head: bytes) -> bool:
     """Whether the first line of a file can be of that version."""
     shape = version.format
     if isinstance(shape, FixedFormat) and shape.newline == "none":
-        record = version.records[0]
         return any(_is_record(record, head[: record.length], shape.encoding) for record in version.records)
     line, separator, _ = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
     line = line.removesuffix(b"\r") if separator else line.rstrip(b"\r")

@@ -6,7 +6,7 @@ What is wrong here refuses the file whole: CABECALHO_DIVERGE or TRAILER_DIVERGE,
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -34,7 +34,7 @@ class Tally:
                     of, field = total.sum_of.split(".")
                     self._summed.setdefault(of, []).append(field)
         self._counts: Counter[str] = Counter()
-        self._sums: Counter[str] = Counter()
+        self._sums: dict[str, Any] = defaultdict(int)
         self._unreadable: Counter[str] = Counter()
         self._found: dict[RecordRole, dict[str, Any]] = {}
         self._places: dict[RecordRole, int] = {}
