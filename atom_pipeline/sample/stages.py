@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from atom_pipeline.layout.model import Version
+from atom_pipeline.layout.schema import LINE
 from atom_pipeline.sample.column import reais
 from atom_pipeline.sample.draws import Integers
 from atom_pipeline.sample.events import Acordos, Events, Motive, Rows
@@ -106,14 +107,15 @@ def parcelas(source: Source, version: Version, day: date, rows: Rows) -> Chunks:
 
 
 def garantias(source: Source, version: Version, day: date, rows: Rows) -> Chunks:
-    """Every record type for every contract; a record of a guarantor only where the contract has one."""
+    """The record types of a contract one after another; a record of a guarantor only where the contract has one."""
     for rowset in chunked(source, day, rows):
         guarantors = rowset.about(rowset.people.relative("avalista_1"))
         has_one = pl.Series(~lacks("avalista_1", 1, guarantors))
         chunk: Chunk = {}
-        for record in version.details:
+        for place, record in enumerate(version.details):
             of_person = any(field.name == "cpf_cnpj" for field in record.fields)
-            made = frame(record, guarantors if of_person else rowset)
+            line = np.arange(len(rowset), dtype=np.uint32) * len(version.details) + place
+            made = frame(record, guarantors if of_person else rowset).with_columns(pl.Series(LINE, line))
             chunk[record.name] = made.filter(has_one) if of_person else made
         yield chunk
 

@@ -182,7 +182,8 @@ class World:
         taken = pick(self._count(RETIREMENTS), others, "exclusao", position)
         self._send_back(taken, 0.5, 4, "return", position)
         self._send_back(inside, 1.0, 2, "return inside", position)
-        again = pick(self._count(RETIREMENTS) // 20, self._in(self.situation == Situation.RETIRADO), "again", position)
+        few = max(self._count(RETIREMENTS) // 20, int(self.initial >= 100))
+        again = pick(few, self._in(self.situation == Situation.RETIRADO), "again", position)
         leaving = np.union1d(taken, inside)
         self.placed[leaving] = False
         self.placed[pick(len(leaving) // 10, leaving, "still in the remessa", position)] = True

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from atom_pipeline.calendar import WorkingCalendar
 from atom_pipeline.layout import names
@@ -23,11 +24,12 @@ from atom_pipeline.layout.reading import Reading, read_file
 from atom_pipeline.rules.fold import FoldedDay, fold_day
 from atom_pipeline.rules.merge import merge_files
 from atom_pipeline.sample import DayReport, SampleReport, generate
+from atom_pipeline.sample.files import cut_lines
 
 LAYOUTS = Path(__file__).parents[2] / "layouts" / "banco_pan_veiculos"
 CATALOGUE = load_catalogue(LAYOUTS)
-FIRST_DAY = date(2026, 2, 11)  # a Wednesday; the Monday and Tuesday after it are Carnival
-CONTRACTS, DAYS, SEED = 900, 8, 20
+FIRST_DAY = date(2026, 2, 12)  # a Thursday; the Monday and Tuesday after it are Carnival
+CONTRACTS, DAYS, SEED = 600, 7, 20
 MOVEMENTS = ("ALTA", "REATIVACAO", "BLOQUEIO", "ACORDO_REGISTRADO", "RETIRADA", "BAIXA_BATIMENTO")
 LEAVES_THE_BASE_ALONE = {"MOTIVO_NAO_BLOQUEIA", "OUTRA_CARTEIRA", "CPF_DIVERGENTE"}
 
@@ -101,7 +103,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -
         "import sys; from datetime import date; from pathlib import Path\n"
         "from atom_pipeline.layout.catalogue import load_catalogue\n"
         "from atom_pipeline.sample import generate\n"
-        "generate(load_catalogue(Path(sys.argv[1])), contracts=150, days=3, seed=5, target=Path(sys.argv[2]),"
+        "generate(load_catalogue(Path(sys.argv[1])), contracts=120, days=2, seed=5, target=Path(sys.argv[2]),"
         " first_day=date(2026, 8, 3))\n"
     )
     for number in ("1", "2"):
@@ -109,7 +111,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -
         command = [sys.executable, "-c", code, str(LAYOUTS), str(tmp_path / number)]
         subprocess.run(command, env=environment, check=True, cwd=LAYOUTS.parents[1])
     first, second = hashes(tmp_path / "1"), hashes(tmp_path / "2")
-    assert len(first) > 20
+    assert len(first) > 15
     assert first == second
 
 
@@ -241,17 +243,18 @@ def test_counts_and_values_of_remessa_agree_with_the_instalments_of_parcelas(sam
             dias_atraso=pl.col("dias_atraso").max(),
         )
     )
-    said = of[Stage.REMESSA].select(totals.columns).sort("contrato")
+    said = of[Stage.REMESSA].select(totals.columns).unique().sort("contrato")
     assert said.height > CONTRACTS * 0.9
-    assert said.equals(totals.filter(pl.col("contrato").is_in(said["contrato"].implode())).sort("contrato"))
+    told = totals.join(said.select("contrato"), on="contrato", how="semi").sort("contrato")
+    assert_frame_equal(said, told.cast({"valor_total": pl.Decimal(18, 2)}))
 
 
 def test_the_files_are_messy_in_small_shares(sample: Sample) -> None:
     day = sample.report.reports[0]
     remessa = next(sample.readings[file.name] for file in day.files if file.layout == "remessa_assessoria")
     rows = remessa.frame()
-    assert rows["nome"].str.contains("[ÃÇÉÁÍÓÊÕ]").sum() > 100, "accents"
-    assert rows["cpf_cnpj"].n_unique() < rows.height - 50, "several contracts of one CPF"
+    assert rows["nome"].str.contains("[ÃÇÉÁÍÓÊÕ]").sum() > 60, "accents"
+    assert rows["cpf_cnpj"].n_unique() < rows.height - 30, "several contracts of one CPF"
     assert rows["telefone_1_numero"].null_count() in range(1, rows.height // 20), "some have no phone"
     assert rows["score_cobranca"].null_count() > 10, "blank numerics"
     flagged = Counter(remessa.flags["motivo"])
@@ -259,12 +262,27 @@ def test_the_files_are_messy_in_small_shares(sample: Sample) -> None:
     assert flagged["CHAVE_REPETIDA"] == 1
     batimento = next(file for file in day.files if file.layout == "batimento")
     lines = (sample.folder / batimento.name).read_bytes().splitlines()[1:]
-    assert sum(len(line.partition(b";")[0]) < 10 for line in lines) > 50, "zeros eaten by a spreadsheet"
+    assert sum(len(line.partition(b";")[0]) < 10 for line in lines) > 30, "zeros eaten by a spreadsheet"
 
 
-@pytest.mark.parametrize("contracts", [1, 3, 20, 60])
+def test_lines_cut_short_are_refused_for_their_length_and_no_other_line_is_touched(
+    sample: Sample, tmp_path: Path
+) -> None:
+    file = next(file for file in sample.report.reports[1].files if file.layout == "remessa_parcelas")
+    before = sample.readings[file.name]
+    path = tmp_path / file.name
+    path.write_bytes((sample.folder / file.name).read_bytes())
+    cut_lines(path, before.version, (7, 2, 3))
+    lines = path.read_bytes().splitlines()
+    whole = (sample.folder / file.name).read_bytes().splitlines()
+    changed = {number - 1: line for number, line in enumerate(lines) if line != whole[number]}
+    assert changed.keys() == {2, 3, 7}, "positions from 0 after the header"
+    assert all(whole[number + 1].startswith(line) and len(line) < 250 for number, line in changed.items())
+
+
+@pytest.mark.parametrize("contracts", [1, 20, 60])
 def test_a_tiny_sample_works_and_a_small_file_is_not_refused(contracts: int, tmp_path: Path) -> None:
-    report = generate(CATALOGUE, contracts=contracts, days=3, seed=1, target=tmp_path, first_day=date(2026, 8, 3))
+    report = generate(CATALOGUE, contracts=contracts, days=2, seed=1, target=tmp_path, first_day=date(2026, 8, 3))
     for day in report.reports:
         for file in day.files:
             if file.layout:
