@@ -7,6 +7,7 @@ in ``characters``. Raised here: LINHA_LONGA, and CODIFICACAO for a byte order ma
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from atom_pipeline.errors import FileRefused
 BLOCK_BYTES = 64 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 _SCANNED = 1 << 20  # bytes looked at in one go: temporaries stay in the processor's cache
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -93,8 +95,8 @@ class Block:
         return self.data[self.starts[row] : self.ends[row]]
 
     def original(self, row: int) -> str:
-        """The line for a person, exact: bytes that are not of the encoding appear as escapes."""
-        return self.line(row).decode(self.encoding, "backslashreplace")
+        """The line for a person, exact; see ``printable``."""
+        return printable(self.line(row).decode(self.encoding, "backslashreplace"))
 
     @cached_property
     def text(self) -> pl.Series:
@@ -112,6 +114,11 @@ class Block:
         if len(text) != self.height:
             raise AssertionError(f"{len(text)} lines of text for {self.height} lines of bytes")
         return text
+
+
+def printable(text: str) -> str:
+    """The text with control characters (and U+FFFD) as escapes, so that it can stand in an error file."""
+    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def positions_of(array: npt.NDArray[np.uint8], byte: int) -> Positions:

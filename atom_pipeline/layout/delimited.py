@@ -18,7 +18,7 @@ import polars as pl
 
 from atom_pipeline.errors import FileRefused, ProgramError
 from atom_pipeline.layout.batches import Batch, LineFault, Portion
-from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_of
+from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_of, printable
 from atom_pipeline.layout.characters import CharacterCheck
 from atom_pipeline.layout.convert import RecordPlan, convert
 from atom_pipeline.layout.model import DelimitedFormat, FieldType
@@ -99,7 +99,7 @@ class DelimitedDecoder:
             raws.setdefault(index, []).append(raw)
 
         def text_of(row: int) -> str:
-            return "\n".join(original.original(line) for line in range(row, row + spans.get(row, 1)))
+            return printable("\n").join(original.original(line) for line in range(row, row + spans.get(row, 1)))
 
         batches = []
         for index, parts in sorted(raws.items()):

@@ -17,6 +17,7 @@ import polars as pl
 
 from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.batches import Batch, LineFault, Portion
+from atom_pipeline.layout.blocks import printable
 from atom_pipeline.layout.convert import FieldPlan, RecordPlan, convert
 from atom_pipeline.layout.dates import spelling
 from atom_pipeline.layout.delimited import column_order
@@ -120,7 +121,7 @@ class ExcelDecoder:
         """A row for a person, in the delimited form of the layout."""
         out = io.StringIO()
         csv.writer(out, delimiter=self._delimiter, lineterminator="").writerow(row)
-        return out.getvalue()
+        return printable(out.getvalue())
 
     def _refused(self, message: str) -> FileRefused:
         return FileRefused("FORA_DO_LAYOUT", message, "peça ao banco a planilha do layout combinado", file=self._name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import polars as pl
 
-from atom_pipeline.errors import RecordError
+from atom_pipeline.errors import ProgramError, RecordError
 from atom_pipeline.layout.model import Field, FieldType, Layout, Record, Version
 from atom_pipeline.layout.schema import LINE, RECORD, field_type
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from atom_pipeline.layout.reading import Reading
 
 _TYPE = "record"
+_ROW = "linha:"  # the place of a row; no field can have this name
 _ISO = {FieldType.DATE: "%Y-%m-%d", FieldType.TIME: "%H:%M:%S", FieldType.DATETIME: "%Y-%m-%dT%H:%M:%S"}
 _EXAMPLES = {FieldType.DATE: "2026-11-23", FieldType.TIME: "14:05:00", FieldType.DATETIME: "2026-11-23T14:05:00"}
 
@@ -36,9 +37,9 @@ def records_to_csv(
     version = layout.version_on(day)
     parts = [_as_text(version, name, frame) for name, frame in _ordered(version, records)]
     columns = list(dict.fromkeys(field.name for record in version.records for field in record.fields))
-    schema = dict.fromkeys([*columns, _TYPE, LINE], pl.String) | {LINE: pl.UInt32}
+    schema = dict.fromkeys([*columns, _TYPE], pl.String()) | {_ROW: pl.UInt32()}
     whole = pl.concat([pl.DataFrame(schema=schema), *parts], how="diagonal")
-    whole = whole.sort(LINE, maintain_order=True, nulls_last=True)
+    whole = whole.sort(_ROW, maintain_order=True, nulls_last=True)
     told_by = [_TYPE] if len(version.records) > 1 else []
     whole.select(*told_by, *columns).write_csv(target)
     return whole.height
@@ -55,7 +56,7 @@ def records_from_csv(layout: Layout, source: Path | BinaryIO, *, day: date) -> d
         raise RecordError("the CSV is empty: it needs a line of column names")
     if not isinstance(source, Path):
         source.seek(0)
-    table = pl.read_csv(source, infer_schema=False).with_row_index(LINE, offset=1)
+    table = pl.read_csv(source, infer_schema=False).with_row_index(_ROW, offset=1)
     _refuse_unknown_columns(version, table.columns)
     if _TYPE not in table.columns:
         if len(version.details) > 1:
@@ -64,7 +65,7 @@ def records_from_csv(layout: Layout, source: Path | BinaryIO, *, day: date) -> d
     names = [record.name for record in version.records]
     strange = table.filter(~pl.col(_TYPE).is_in(names).fill_null(False))
     if strange.height:
-        raise RecordError(f"row {strange[LINE][0]}, field {_TYPE}: one of {', '.join(names)} is expected")
+        raise RecordError(f"row {strange[_ROW][0]}, field {_TYPE}: one of {', '.join(names)} is expected")
     rows = {record.name: table.filter(pl.col(_TYPE) == record.name) for record in version.records}
     empty = {record.name for record in version.records if not rows[record.name].height}
     return {
@@ -104,8 +105,9 @@ def _one_row(record: Record, values: Mapping[str, Any]) -> pl.DataFrame:
 def _as_text(version: Version, name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A record type's columns as CSV text, with its name and its line."""
     columns = [_iso(pl.col(field.name), field) for field in version.record(name).fields if field.name in frame.columns]
-    line = pl.col(LINE).cast(pl.UInt32) if LINE in frame.columns else pl.lit(None, dtype=pl.UInt32).alias(LINE)
-    return frame.select(*columns, line, pl.lit(name).alias(_TYPE))
+    in_lines = LINE in frame.columns and frame.schema[LINE].is_integer()
+    line = pl.col(LINE).cast(pl.UInt32) if in_lines else pl.lit(None, dtype=pl.UInt32)
+    return frame.select(*columns, line.alias(_ROW), pl.lit(name).alias(_TYPE))
 
 
 def _iso(column: pl.Expr, field: Field) -> pl.Expr:
@@ -115,7 +117,7 @@ def _iso(column: pl.Expr, field: Field) -> pl.Expr:
 
 
 def _typed(record: Record, rows: pl.DataFrame) -> pl.DataFrame:
-    columns = [pl.col(LINE)]
+    columns = [pl.col(_ROW).alias(LINE)] if LINE not in {field.name for field in record.fields} else []
     for field in record.fields:
         if field.name not in rows.columns or rows[field.name].null_count() == rows.height:
             continue
@@ -128,7 +130,7 @@ def _typed(record: Record, rows: pl.DataFrame) -> pl.DataFrame:
         if field.type is FieldType.DECIMAL:  # the cast alone would round
             wrong = wrong | ~text.str.contains(rf"^[+-]?[0-9]+(\.[0-9]{{0,{field.decimals}}}0*)?$").fill_null(True)
         if wrong.any():
-            row = rows[LINE][int(wrong.arg_true()[0])]
+            row = rows[_ROW][int(wrong.arg_true()[0])]
             raise RecordError(f"row {row}, field {field.name}: {_wanted(field)} is expected")
         columns.append(pl.lit(typed).alias(field.name))
     return rows.select(columns)
@@ -136,7 +138,8 @@ def _typed(record: Record, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _temporal(field: Field) -> pl.Date | pl.Time | pl.Datetime:
     dtype = field_type(field)
-    assert isinstance(dtype, pl.Date | pl.Time | pl.Datetime)
+    if not isinstance(dtype, pl.Date | pl.Time | pl.Datetime):
+        raise ProgramError(f"{field.name} is neither a date nor a time")
     return dtype
 
 
@@ -147,7 +150,7 @@ def _wanted(field: Field) -> str:
 
 
 def _refuse_unknown_columns(version: Version, columns: list[str]) -> None:
-    known = {field.name for record in version.records for field in record.fields} | {_TYPE, LINE}
+    known = {field.name for record in version.records for field in record.fields} | {_TYPE, _ROW}
     unknown = [name for name in columns if name not in known]
     if unknown:
         raise RecordError(f"columns that are not in the layout: {', '.join(unknown)}")

@@ -10,6 +10,7 @@ import polars as pl
 from atom_pipeline.layout.batches import Batch, LineFault
 from atom_pipeline.layout.convert import Fault
 from atom_pipeline.layout.model import Severity
+from atom_pipeline.layout.schema import LINE, RECORD
 
 REJECTS_SCHEMA: dict[str, pl.DataType] = {
     "linha": pl.UInt32(),
@@ -66,9 +67,11 @@ def from_line_fault(fault: LineFault) -> Reject:
 def sort_rows(batch: Batch) -> Sorted:
     """Part a batch into accepted and refused rows."""
     height = len(batch.lines)
-    frame = batch.decoded.frame.with_columns(
-        linha=pl.Series(batch.lines, dtype=pl.UInt32), registro=pl.lit(batch.plan.name)
-    )
+    frame = batch.decoded.frame
+    if LINE not in frame.columns:  # an error file has such fields of its own
+        frame = frame.with_columns(pl.Series(LINE, batch.lines, dtype=pl.UInt32))
+    if RECORD not in frame.columns:
+        frame = frame.with_columns(pl.lit(batch.plan.name).alias(RECORD))
     refusing = [fault for fault in batch.decoded.faults if fault.severity is Severity.REFUSE]
     flagging = [fault for fault in batch.decoded.faults if fault.severity is Severity.FLAG]
     refused = np.zeros(height, dtype=bool)

@@ -34,6 +34,7 @@ Records = pl.DataFrame | Mapping[str, pl.DataFrame]
 SLICE_BYTES = 32 * 1024 * 1024  # text made in one go, about
 _COPIED = 1024 * 1024
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
+_UTF8_C1 = re.compile(b"\xc2[\x80-\x9f]|\xef\xbf\xbd")
 _PLACE = "lugar:"  # a row's place in a slice
 
 
@@ -319,10 +320,12 @@ def _not_encodable(line: str, encoding: str) -> bool:
 
 
 def _has_c1(data: bytes, array: npt.NDArray[np.uint8], encoding: str) -> bool:
-    """Whether C1 control characters stand in the bytes; never in cp1252, which has letters there."""
+    """Whether C1 control characters or U+FFFD stand in the bytes; cp1252 has letters there."""
     if data.isascii() or encoding == "cp1252":
         return False
-    return count_between(array, 0x80, 32) > 0 if encoding == "latin-1" else bool(_CONTROL.search(data.decode(encoding)))
+    if encoding == "latin-1":
+        return count_between(array, 0x80, 32) > 0
+    return _UTF8_C1.search(data) is not None
 
 
 def write_file(
