@@ -9,6 +9,7 @@ Only ``file://`` is served for now.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from resources.settings import without_secrets
 
 PROTOCOLS = ("file",)
 _UNFINISHED = ".parcial"
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class FileServerError(AtomError):
@@ -160,18 +162,28 @@ class FileServer:
         """Where a file is or would be, without secrets."""
         return "/".join(part for part in (self.label.rstrip("/"), folder, name) if part)
 
-    def publish(self, local: Path, name: str, folder: str = "") -> Published:
+    def publish(self, local: Path, name: str, folder: str = "", replaces: str | None = None) -> Published:
         """Put a local file under a name. See ``publish_stream``."""
         size, sha256 = local.stat().st_size, hash_file(local)
-        return self.publish_stream(lambda: local.open("rb"), name, size=size, sha256=sha256, folder=folder)
+        return self.publish_stream(
+            lambda: local.open("rb"), name, size=size, sha256=sha256, folder=folder, replaces=replaces
+        )
 
     def publish_stream(
-        self, source: Callable[[], BinaryIO], name: str, *, size: int, sha256: str, folder: str = ""
+        self,
+        source: Callable[[], BinaryIO],
+        name: str,
+        *,
+        size: int,
+        sha256: str,
+        folder: str = "",
+        replaces: str | None = None,
     ) -> Published:
         """Put bytes under a name: temporary, verify, rename. May be repeated after a crash at any point.
 
-        The same content under the name is done already. Raises ConflictError when other content is there, and
-        FileServerError when the server fails; the name is absent and the temporary removed then.
+        The same content under the name is done already. Content whose hash is ``replaces`` is our own earlier file,
+        and gives way. Raises ConflictError when other content is there, and FileServerError when the server fails;
+        what the name held is as before and the temporary removed then.
         """
         fs, root = self._open()
         final = self._path(root, name, folder)
@@ -179,7 +191,8 @@ class FileServer:
         temporary = self._path(root, f".{name}.{sha256[:12]}{_UNFINISHED}", folder)
         done = Published(self.url(name, folder), size, sha256, already_there=True)
         try:
-            if self._taken(fs, final, name, sha256):
+            there = self._found(fs, final, name, sha256, replaces)
+            if there == sha256:
                 return done
             if folder:
                 fs.makedirs(self._path(root, folder), exist_ok=True)
@@ -188,11 +201,13 @@ class FileServer:
                 _sync(remote)
             if self._hash(fs, temporary) != sha256:
                 raise FileServerError(f"{done.url}: what arrived is not what was sent; try again")
-            if self._rename_to_new(fs, temporary, final):
-                return replace(done, already_there=False)
-            if self._taken(fs, final, name, sha256):
-                return done
-            raise FileServerError(f"{done.url}: the server refuses the rename; try again")
+            if there is not None:
+                self._rename_over(temporary, final)
+            elif not self._rename_to_new(fs, temporary, final):
+                if self._found(fs, final, name, sha256, None) == sha256:
+                    return done
+                raise FileServerError(f"{done.url}: the server refuses the rename; try again")
+            return replace(done, already_there=False)
         except OSError as error:
             raise FileServerError(f"{done.url}: cannot be written: {_reason(error)}") from error
         finally:
@@ -212,9 +227,22 @@ class FileServer:
             os.link(source, target)
         except FileExistsError:
             return False
-        fs.rm_file(source)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # A mount without hard links has no such step: the name is looked at first, and then given.
+            if fs.exists(target):
+                return False
+            Path(source).rename(target)
+        else:
+            fs.rm_file(source)
         sync_folder(Path(target).parent)
         return True
+
+    def _rename_over(self, source: str, target: str) -> None:
+        """Give a file a name that another file has, in one step."""
+        Path(source).replace(target)
+        sync_folder(Path(target).parent)
 
     # Common.
 
@@ -238,15 +266,15 @@ class FileServer:
         except FileNotFoundError:
             return None
 
-    def _taken(self, fs: Any, path: str, name: str, sha256: str) -> bool:
-        """Whether the very same content is under the name. Raises ConflictError when other content is."""
+    def _found(self, fs: Any, path: str, name: str, ours: str, replaces: str | None) -> str | None:
+        """Hash of what is under the name: ours, what it replaces, or None. Raises ConflictError when it is another."""
         found = self._hash(fs, path)
-        if found is not None and found != sha256:
+        if found is not None and found not in {ours, replaces}:
             raise ConflictError(
-                f"{self.label}: {name} is there with other content (sha256 {found[:12]}, ours {sha256[:12]}); "
+                f"{self.label}: {name} is there with other content (sha256 {found[:12]}, ours {ours[:12]}); "
                 "it was not overwritten: find out who wrote it, move it away, and send again"
             )
-        return found is not None
+        return found
 
 
 def _copy(source: Any, target: Any, limit: int | None = None) -> tuple[int, str]:

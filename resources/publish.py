@@ -49,13 +49,19 @@ def plan_wave(
     rows: pl.DataFrame,
     write_files: Callable[[int], Sequence[Draft]],
     note: str = "",
+    *,
+    against: pl.DataFrame | None = None,
 ) -> Wave:
     """Plan the day's next wave. ``rows`` is what it says (``atom_pipeline.waves.ROWS``).
+
+    ``against`` is what Manager had when ``rows`` were made; Busy is raised when that is no longer so.
 
     ``write_files`` is called once with the wave's number, which names hold, and writes the files. Nothing is on the
     record until all is in the lake; what a killed planning left there is written over. Raises Busy or WaveRefused.
     """
     with ledger.wave_slot(day) as slot:
+        if against is not None and not manager_state(ledger, lake).equals(against):
+            raise Busy("another wave was sent while this one was made: make it again")
         drafts = write_files(slot.number)
         written = lake.write_wave_rows(day, slot.number, rows, replace_unrecorded=True)
         files = [_store(lake, day, slot.number, draft) for draft in drafts]

@@ -141,6 +141,40 @@ def test_other_content_under_the_name_is_a_conflict_and_stays(folder: Path, serv
     assert [path.name for path in folder.iterdir()] == ["carga.txt"]
 
 
+def test_our_own_earlier_file_gives_way_and_another_does_not(folder: Path, server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "saida").write_bytes(b"primeira")
+    first = server.publish(tmp_path / "saida", "a.csv", "erros")
+    (tmp_path / "saida").write_bytes(b"segunda")
+    with pytest.raises(ConflictError):
+        server.publish(tmp_path / "saida", "a.csv", "erros")
+    second = server.publish(tmp_path / "saida", "a.csv", "erros", replaces=first.sha256)
+    assert (second.already_there, (folder / "erros/a.csv").read_bytes()) == (False, b"segunda")
+    assert server.publish(tmp_path / "saida", "a.csv", "erros", replaces=first.sha256).already_there
+    (folder / "erros/a.csv").write_bytes(b"de outro")
+    with pytest.raises(ConflictError):
+        server.publish(tmp_path / "saida", "a.csv", "erros", replaces=second.sha256)
+    assert [path.name for path in (folder / "erros").iterdir()] == ["a.csv"]
+
+
+def test_a_mount_without_hard_links_works_too(
+    folder: Path, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str, target: str) -> None:
+        if target.endswith("tomado.txt"):
+            Path(target).write_bytes(b"de outro")
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "saida").write_bytes(CONTENT)
+    assert not server.publish(tmp_path / "saida", "carga.txt").already_there
+    with pytest.raises(ConflictError):
+        server.publish(tmp_path / "saida", "tomado.txt")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "carga.txt": CONTENT,
+        "tomado.txt": b"de outro",
+    }
+
+
 def test_a_name_taken_at_the_last_moment_is_a_conflict_too(
     folder: Path, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -337,6 +337,17 @@ def test_many_publishers_of_one_wave_send_it_once(site: Site, ledger_url: str, m
     assert set(outcomes) <= {"sent", "busy"}
 
 
+def test_a_wave_made_before_another_was_sent_is_made_again(site: Site) -> None:
+    held = manager_state(site.ledger, site.lake)
+    rows = full_rows(desired(a="1"), held)
+    site.send(site.plan(desired(a="2")))
+    with pytest.raises(Busy, match="make it again"):
+        plan_wave(site.ledger, site.lake, MONDAY, WaveKind.CARGA, rows, lambda _: [], against=held)
+    held = manager_state(site.ledger, site.lake)
+    rows = incremental_rows(desired(a="1"), held)
+    plan_wave(site.ledger, site.lake, MONDAY, WaveKind.INCREMENTAL, rows, lambda _: [], against=held)
+
+
 def test_planning_waits_for_nobody_and_says_so(site: Site) -> None:
     with site.ledger.exclusive("ondas"), pytest.raises(Busy):
         site.plan(desired(a="1"))
