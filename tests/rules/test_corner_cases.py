@@ -98,7 +98,7 @@ def test_the_ficha_has_the_name_of_the_newest_row_that_has_one() -> None:
     base = Base()
     base.day(MON, remessa=remessa({"contrato": "1", "nome": "ANA SOUZA"}, {"contrato": "2", "nome": "ANA S"}))
     base.day(TUE, remessa=remessa({"contrato": "1", "nome": "ANA DE SOUZA"}))
-    base.day(WED, remessa=remessa({"contrato": "2", "nome": None}))
+    base.day(WED, remessa=remessa({"contrato": "3", "nome": None}))
     assert base.tables["fichas"]["nome"].to_list() == ["ANA DE SOUZA"]
 
 
@@ -187,6 +187,17 @@ def test_an_acordo_in_both_formats_on_one_day_blocks_once() -> None:
     base.day(MON, remessa=remessa({}), acordos=acordos({}, hour=2), acordos_posicional=acordos({}, name="p", hour=3))
     assert [event for event, *_ in base.events()] == ["ALTA", "BLOQUEIO"]
     assert base.tables["acordos"]["arquivo"].to_list() == ["acordos.csv"]
+
+
+def test_two_new_acordos_of_a_contract_on_one_day_are_two_blocks_one_after_the_other() -> None:
+    base = Base()
+    base.day(MON, remessa=remessa({}, {"contrato": "2"}), exclusao=exclusao("2"))
+    new = [{"contrato": number, "numero_acordo": acordo} for number in ("1", "2") for acordo in ("900", "901")]
+    base.day(TUE, acordos=acordos(*new))
+    assert base.events("000001") == [("BLOQUEIO", ATIVO, BLOQUEIO), ("BLOQUEIO", BLOQUEIO, BLOQUEIO)]
+    assert base.events("000002") == [("ACORDO_REGISTRADO", RETIRADO, RETIRADO)] * 2
+    assert base.tables["movimentos"]["detalhe"].to_list() == ["acordo 900, parcela 1", "acordo 901, parcela 1"] * 2
+    assert base["000001"]["numero_acordo"] == "901"
 
 
 def test_an_acordo_listed_before_its_contract_came_blocks_it_when_it_comes() -> None:
@@ -299,7 +310,10 @@ def test_the_code_of_the_assessoria_may_have_zeros_or_blanks(code: str) -> None:
     base = Base()
     base.day(MON, remessa=remessa({}))
     base.day(TUE, batimento=batimento("1", cod_assessoria=code, carteira="Veiculos "))
+    assert base.last is not None
+    assert not base.last.verdicts[-1].held
     assert situacoes(base) == {"000001": ATIVO}
+    assert base.set_aside() == []
 
 
 # a contract number that lost its leading zeros
