@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import polars as pl
+
 from atom_pipeline.calendar import WorkingCalendar
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.sample import files
@@ -46,14 +48,14 @@ class FileReport:
 class DayReport:
     """One working day: its files in the order they arrive, and what a run of the day must find.
 
-    ``expected`` has contract numbers by event: the movimentos ALTA, REATIVACAO, BLOQUEIO, ACORDO_REGISTRADO, RETIRADA
-    and BAIXA_BATIMENTO, the rows IGNORADO_BLOQUEIO and ``CONTRATO_FORA_DA_BASE <stage>``, and ``ALTA de bloqueio``, the
-    altas that end a block. ATUALIZACAO is every other contract of the remessa: its days of delay grow.
+    ``expected`` has contract numbers (String) by event: the movimentos ALTA, REATIVACAO, BLOQUEIO, ACORDO_REGISTRADO,
+    RETIRADA and BAIXA_BATIMENTO, the rows IGNORADO_BLOQUEIO and ``CONTRATO_FORA_DA_BASE <stage>``, and ``ALTA de
+    bloqueio``, the altas that end a block. ATUALIZACAO is every other contract of the remessa: its days of delay grow.
     """
 
     day: date
     files: tuple[FileReport, ...]
-    expected: dict[str, tuple[str, ...]]
+    expected: dict[str, pl.Series]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -138,5 +140,9 @@ def _stray(catalogue: Catalogue, events: Events, target: Path) -> FileReport:
     return FileReport(path.name, None, 1, path.stat().st_size, files.sha256(path), {})
 
 
-def _expected(source: Source, events: Events) -> dict[str, tuple[str, ...]]:
-    return {event: tuple(source.numbers(contracts)) for event, contracts in events.found.items() if len(contracts)}
+def _expected(source: Source, events: Events) -> dict[str, pl.Series]:
+    return {
+        event: source.numbers(contracts).alias("contrato")
+        for event, contracts in events.found.items()
+        if len(contracts)
+    }

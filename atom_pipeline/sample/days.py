@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
+import numpy as np
+
 from atom_pipeline.calendar import WorkingCalendar
 from atom_pipeline.errors import ProgramError
 from atom_pipeline.layout import names
@@ -100,8 +102,7 @@ class Day:
     def _remessas(self) -> Iterator[Planned]:
         events = self.events
         for layout in self._layouts(Stage.REMESSA):
-            place = {int(contract): at for at, contract in enumerate(events.remessa.contracts)}
-            short = tuple(place[int(contract)] for contract in events.short_line)
+            short = tuple(int(at) for at in np.searchsorted(events.remessa.contracts, events.short_line))
             fixed = isinstance(layout.version_on(self._day).format, FixedFormat)
             refused = {"CPF_CNPJ": len(events.refused_document), "TAMANHO": len(short) if fixed else 0}
             yield self._planned(

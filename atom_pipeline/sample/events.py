@@ -70,7 +70,7 @@ class Events:
 
     day: date
     position: int
-    remessa: Rows
+    remessa: Rows  # in ascending order
     late_remessa: Rows
     refused_document: Integers  # in the evening's remessa, with a CPF or CNPJ whose digits are wrong
     short_line: Integers  # in the evening's remessa, on a line cut short

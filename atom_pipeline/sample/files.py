@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Iterator
 from datetime import date, time
 from pathlib import Path
+from typing import BinaryIO
 
-from atom_pipeline.layout.model import FieldType, FixedFormat, Version
+from atom_pipeline.layout.model import FieldType, Version
 from atom_pipeline.layout.writing import LayoutWriter, WrittenFile
 from atom_pipeline.sample.days import Planned
 
@@ -59,7 +60,6 @@ def cut_lines(path: Path, version: Version, rows: tuple[int, ...]) -> None:
     Header and detail lines have a length each; the positions of rows count from 0.
     """
     newline = {"crlf": 2, "any": 2, "lf": 1, "none": 0}[version.format.newline]
-    assert isinstance(version.format, FixedFormat)
     before = (version.header.length or 0) + newline if version.header else 0
     length = version.details[0].length or 0
     starts = [before + row * (length + newline) for row in sorted(rows)]
@@ -78,18 +78,18 @@ def eat_zeros(path: Path) -> None:
     """Strip the zeros on the left of every line's first column, as a spreadsheet does that takes it for a number."""
     partial = path.with_name(path.name + ".partial")
     with path.open("rb") as source, partial.open("wb") as out:
-        for block in _line_blocks(source.read, BLOCK_BYTES):
+        for block in _line_blocks(source):
             out.write(LEADING_ZEROS.sub(b"", block))
     partial.replace(path)
 
 
-def _line_blocks(read: object, size: int) -> Iterator[bytes]:
-    assert callable(read)
+def _line_blocks(source: BinaryIO) -> Iterator[bytes]:
+    """Whole lines, some megabytes at a time."""
     rest = b""
-    while block := read(size):
-        whole, found, rest = (rest + block).rpartition(b"\n")
-        if found:
-            yield whole + found
+    while block := source.read(BLOCK_BYTES):
+        whole, newline, rest = (rest + block).rpartition(b"\n")
+        if newline:
+            yield whole + newline
     if rest:
         yield rest
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from atom_pipeline.sample.draws import Draws, Floats, Integers
-from atom_pipeline.sample.people import digits, scramble, text_of
+from atom_pipeline.sample.people import CONTRACTS, RENAVAMS, digits, scramble, text_of
 
 EPOCH = date(1970, 1, 1)
 TERMS = np.asarray([24, 36, 48, 60], dtype=np.int64)
@@ -56,7 +56,7 @@ CHASSIS_ALPHABET = np.frombuffer(b"0123456789ABCDEFGHJKLMNPRSTUVWXYZ", dtype=np.
 def contract_numbers(indices: Integers, places: int, draws: Draws) -> pl.Series:
     """Contract numbers in canonical form; one in seven starts with zeros, which a spreadsheet eats."""
     varying = min(places, 9)
-    number = scramble(indices, 10**varying, draws.seed * 31 + 17)
+    number = scramble(indices, 10**varying, CONTRACTS, draws.seed * 31 + 17)
     if places > varying:
         prefix = draws.between(1, 9, indices, "contract prefix") * 10 ** (places - 1)
         number = number + np.where(draws.share(1 / 7, indices, "old contract"), 0, prefix)
@@ -233,7 +233,7 @@ class Loans:
 
     def renavam(self) -> pl.Series:
         """11 digits, the last one its check digit."""
-        base = 10**9 + scramble(self.index, 10**9, self.draws.seed + 5)
+        base = 10**9 + scramble(self.index, 10**9, RENAVAMS, self.draws.seed + 5)
         weights = np.asarray([3, 2, 9, 8, 7, 6, 5, 4, 3, 2], dtype=np.int64)
         columns = (base[:, None] // 10 ** np.arange(9, -1, -1, dtype=np.int64)) % 10
         check = (columns @ weights * 10) % 11 % 10

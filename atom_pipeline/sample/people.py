@@ -6,6 +6,7 @@ is in ``fields``. Nobody here exists: names are drawn from Faker's Brazilian lis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -105,9 +106,8 @@ def make_pools(seed: int) -> Pools:
     faker = Faker("pt_BR")
     faker.seed_instance(seed)
 
-    def pool(make: object, size: int) -> pl.Series:
-        assert callable(make)
-        drawn = dict.fromkeys(str(make()).upper() for _ in range(size * 4))
+    def pool(make: Callable[[], str], size: int) -> pl.Series:
+        drawn = dict.fromkeys(make().upper() for _ in range(size * 4))
         return pl.Series(list(drawn)[:size], dtype=pl.String)
 
     return Pools(
@@ -136,12 +136,17 @@ def choose(pool: pl.Series, positions: Integers) -> pl.Series:
     return pool.gather(pl.Series(positions, dtype=pl.UInt32))
 
 
-def scramble(indices: Integers, modulus: int, salt: int) -> Integers:
-    """A permutation of 0..modulus-1 (a power of ten), so that consecutive indices give unlike, distinct numbers."""
-    multiplier, shift = 387_420_489, salt % modulus  # 3 ** 18: odd and no multiple of five
-    return ((indices.astype(np.uint64) * np.uint64(multiplier) + np.uint64(shift)) % np.uint64(modulus)).astype(
-        np.int64
-    )
+# powers of 3, 7, 11 and 13: permutations that are unlike each other, so that a CPF tells nothing of a contract's number
+CONTRACTS, CPFS, CNPJS, RENAVAMS = 387_420_489, 282_475_249, 214_358_881, 815_730_721
+
+
+def scramble(indices: Integers, modulus: int, multiplier: int, salt: int) -> Integers:
+    """A permutation of 0..modulus-1 (a power of ten), so that consecutive indices give unlike, distinct numbers.
+
+    ``multiplier`` is below 2 ** 30 and prime to ten, indices are below 10 ** 10.
+    """
+    scrambled = (indices.astype(np.uint64) * np.uint64(multiplier) + np.uint64(salt % modulus)) % np.uint64(modulus)
+    return scrambled.astype(np.int64)
 
 
 def check_digit(columns: npt.NDArray[np.int64], weights: list[int]) -> Integers:
@@ -187,15 +192,15 @@ class People:
     @cached_property
     def cpf(self) -> pl.Series:
         """CPF of 11 digits; never one digit repeated."""
-        base = scramble(self.index, 10**9, self.draws.seed * 7919 + 1)
+        base = scramble(self.index, 10**9, CPFS, self.draws.seed * 7919 + 1)
         repeated = base % 111_111_111 == 0
-        base = np.where(repeated, scramble(base, 10**9, self.draws.seed * 7919 + 1), base)
+        base = np.where(repeated, scramble(base, 10**9, CPFS, self.draws.seed * 7919 + 1), base)
         return text_of((with_check_digits(split_digits(base, 9)) + 48).astype(np.uint8))
 
     @cached_property
     def cnpj(self) -> pl.Series:
         """CNPJ of 14 places of a head office; the root of some has letters."""
-        root = split_digits(scramble(self.index, 10**8, self.draws.seed * 104_729 + 3), 8)
+        root = split_digits(scramble(self.index, 10**8, CNPJS, self.draws.seed * 104_729 + 3), 8)
         codes = root + 48
         lettered = self.draws.share(ALPHANUMERIC_SHARE, self.index, "alphanumeric")
         for place in (2, 5):

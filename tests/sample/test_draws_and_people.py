@@ -97,6 +97,12 @@ def test_contract_numbers_are_distinct_and_some_start_with_zeros() -> None:
     assert 0.1 < numbers.str.starts_with("0").mean() < 0.25  # type: ignore[operator]
 
 
+def test_a_document_tells_nothing_of_the_contract_number() -> None:
+    rows = SOURCE.rows(np.arange(5_000, dtype=np.int64), DAY)
+    same_start = (rows.people.cpf.str.head(2) == rows.number.str.tail(9).str.head(2)).mean()
+    assert same_start < 0.03  # type: ignore[operator]
+
+
 def test_an_instalment_falls_due_before_the_contract_is_placed_and_later_days_are_later() -> None:
     indices = np.arange(3_000, dtype=np.int64)
     first, later = (SOURCE.rows(indices, day).loans for day in (date(2026, 8, 3), date(2026, 9, 14)))

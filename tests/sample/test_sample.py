@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -289,6 +289,14 @@ def test_a_tiny_sample_works_and_a_small_file_is_not_refused(contracts: int, tmp
                 layout = CATALOGUE.layouts[file.layout]
                 reading = read_file(layout, tmp_path / file.name, name=file.name, day=day.day)
                 assert (reading.rows_read, reading.refused_by_reason) == (file.rows, file.refused)
+
+
+def test_a_portfolio_with_fewer_layouts_has_fewer_files(tmp_path: Path) -> None:
+    few = {name: CATALOGUE.layouts[name] for name in ("remessa_assessoria", "batimento", "remessa_baixa")}
+    report = generate(replace(CATALOGUE, layouts=few), contracts=40, days=2, seed=1, target=tmp_path)
+    assert {file.layout for file in report.files} == {*few, None}
+    acordos = [file.rows for file in report.files if file.layout == "remessa_baixa"]
+    assert len(acordos) == 2 and all(acordos), "all acordos are in the only layout there is for them"
 
 
 def test_the_first_day_is_by_default_the_first_working_monday_of_the_portfolio(tmp_path: Path) -> None:
