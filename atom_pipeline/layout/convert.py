@@ -19,12 +19,12 @@ import polars as pl
 
 from atom_pipeline.layout.checks import rule_expression
 from atom_pipeline.layout.dates import spelling
+from atom_pipeline.layout.documents import canonical_documents, document_rule, person
 from atom_pipeline.layout.model import Field, FieldType, Record, Rule, Severity
 from atom_pipeline.layout.schema import PRECISION, field_type
 
 Rows = npt.NDArray[np.int64]  # positions in a frame
 
-DOCUMENT_RULES = frozenset({Rule.CPF_CNPJ, Rule.CPF, Rule.CNPJ})
 SHOWN = 40  # characters of a value in a message, at most
 
 _REASONS = {
@@ -85,7 +85,8 @@ class FieldPlan:
     """What a field's facts amount to in expressions over the raw text column of its name.
 
     ``quick`` converts; where it leaves no null, nothing is missing and nothing is wrong. Otherwise ``careful`` (which
-    also takes padding by blanks) and ``blank`` (the value is absent) say which nulls are faults.
+    also takes padding by blanks) and ``blank`` (the value is absent) say which nulls are faults. Text and digits come
+    with the blanks around them taken off, and documents in their canonical form.
     """
 
     def __init__(self, field: Field, *, fixed: bool) -> None:
@@ -93,7 +94,7 @@ class FieldPlan:
         self.fixed = fixed
         self.name = field.name
         self.dtype = field_type(field)
-        self.document = any(check.rule in DOCUMENT_RULES for check in field.checks)
+        self.document = document_rule(field)
         raw = pl.col(field.name)
         stripped = raw.str.strip_chars(" ")
         self.blank = stripped == ""
@@ -101,13 +102,11 @@ class FieldPlan:
         self.careful: pl.Expr
         match field.type:
             case FieldType.TEXT:
-                self.quick = self.careful = self._text(stripped)
-                if self.document:
-                    self.blank = raw.str.strip_chars(" 0.-/") == ""
+                self.quick = self.careful = pl.when(raw != "").then(raw)
             case FieldType.DIGITS:
-                self.quick = self.careful = self._digits(stripped)
-                if field.strip_zeros or field.checks:  # a document, area code or postal code of zeros is none
-                    self.blank = raw.str.strip_chars(" 0.-/" if self.document else " 0") == ""
+                self.quick = self.careful = self._digits(raw)
+                if field.strip_zeros or field.checks:  # an area code, phone or postal code of zeros is none
+                    self.blank = raw.str.strip_chars("0") == ""
             case FieldType.INTEGER | FieldType.DECIMAL:
                 self.quick, self.careful = self._number(raw), self._number(stripped)
             case _:
@@ -116,14 +115,12 @@ class FieldPlan:
                     self.blank = raw.str.strip_chars(" 0/-:.") == ""
         self.type_reason = "DATA" if field.type in {FieldType.DATE, FieldType.DATETIME} else "TIPO"
 
-    def _text(self, value: pl.Expr) -> pl.Expr:
-        if self.document:
-            value = _canonical_document(value, self.field)
-        return pl.when(value != "").then(value)
+    @property
+    def needs_no_look(self) -> bool:
+        """Whether a null of the quick conversion is always right: text that may be left out."""
+        return self.field.type is FieldType.TEXT and not self.field.required
 
     def _digits(self, value: pl.Expr) -> pl.Expr:
-        if self.document:
-            value = _canonical_document(value, self.field)
         is_digits = ~value.str.contains("[^0-9]") & (value != "")
         if self.field.strip_zeros:
             value = value.str.strip_chars_start("0")
@@ -234,9 +231,9 @@ class FieldPlan:
         for check in field.checks:
             good = rule_expression(check.rule, column)
             if check.rule is Rule.CPF_CNPJ and field.person_type:
-                person = _person(field.person_type)
+                whose = person(pl.col(field.person_type))
                 length = column.str.len_bytes()
-                size = pl.when(person == "F").then(11).when(person == "J").then(14).otherwise(length)
+                size = pl.when(whose == "F").then(11).when(whose == "J").then(14).otherwise(length)
                 good = good & (length == size)
             yield ValueRule(_REASONS[check.rule], check.severity, good, "")
 
@@ -262,9 +259,10 @@ class RecordPlan:
 
 def convert(plan: RecordPlan, raw: pl.DataFrame) -> Decoded:
     """Type every column of ``raw`` (text, one column per field, padding included) and find its faults."""
+    raw = _stripped(plan, raw)
     frame = raw.select(field.quick.alias(field.name) for field in plan.fields)
     faults: dict[str, list[Fault]] = {}
-    with_nulls = [field for field in plan.fields if frame[field.name].null_count()]
+    with_nulls = [field for field in plan.fields if not field.needs_no_look and frame[field.name].null_count()]
     if with_nulls and raw.height:
         careful = [field for field in with_nulls if field.careful is not field.quick]
         if careful:
@@ -279,6 +277,19 @@ def convert(plan: RecordPlan, raw: pl.DataFrame) -> Decoded:
             Fault(field.name, rule.reason, rule.severity, rows, _rule_details(field, rule, frame, raw, rows))
         )
     return Decoded(frame, [fault for name in plan.names for fault in faults.get(name, ())])
+
+
+def _stripped(plan: RecordPlan, raw: pl.DataFrame) -> pl.DataFrame:
+    """The raw columns with text and digits stripped of blanks, and documents in their canonical form."""
+    texts = [field.name for field in plan.fields if field.field.type in {FieldType.TEXT, FieldType.DIGITS}]
+    raw = raw.with_columns(pl.col(texts).str.strip_chars(" ")) if texts else raw
+    documents = []
+    for field in plan.fields:
+        if field.document is not None:
+            told_by = field.field.person_type
+            persons = raw.select(person(pl.col(told_by))).to_series() if told_by else None
+            documents.append(canonical_documents(raw[field.name], field.document, persons).alias(field.name))
+    return raw.with_columns(documents) if documents else raw
 
 
 def _absent_or_wrong(field: FieldPlan, typed: pl.Series, blank: pl.Series, raw: pl.Series) -> Iterator[Fault]:
@@ -335,46 +346,6 @@ def _bound(field: Field, limit: Decimal | date) -> Any:
     if isinstance(limit, date):
         return limit
     return int(limit) if field.type is FieldType.INTEGER and limit == limit.to_integral_value() else limit
-
-
-def _person(name: str) -> pl.Expr:
-    return pl.col(name).str.strip_chars(" ").str.slice(0, 1).str.to_uppercase()
-
-
-def _canonical_document(value: pl.Expr, field: Field) -> pl.Expr:
-    """A CPF in 11 digits or a CNPJ in 14 characters: no punctuation, lost zeros put back, padding zeros taken away.
-
-    Fourteen characters that start with 000 are a CPF when the record says F; where the record does not say, when they
-    are no valid CNPJ and their last 11 are a valid CPF.
-    """
-    value = value.str.replace_all(r"[.\-/ ]", "").str.to_uppercase()
-    length = value.str.len_bytes()
-    digits = ~value.str.contains("[^0-9]")
-    rules = {check.rule for check in field.checks}
-    absent = digits & (value.str.strip_chars("0") == "")
-    if Rule.CPF_CNPJ not in rules:
-        width = 11 if Rule.CPF in rules else 14
-        if width == 11:
-            value = pl.when(digits & (length > 11)).then(_without_padding(value, 11)).otherwise(value)
-        padded = pl.when(digits & (length > 0)).then(value.str.pad_start(width, "0")).otherwise(value)
-        return pl.when(absent).then(pl.lit("")).otherwise(padded)
-    tail = value.str.slice(3)
-    could_be_cpf = digits & (length == 14) & value.str.starts_with("000")
-    is_cpf = could_be_cpf & ~rule_expression(Rule.CNPJ, value) & rule_expression(Rule.CPF, tail)
-    size = pl.when(length > 11).then(14).otherwise(11)
-    if field.person_type:
-        person = _person(field.person_type)
-        is_cpf = pl.when(person == "F").then(could_be_cpf).when(person == "J").then(False).otherwise(is_cpf)
-        size = pl.when(person == "J").then(14).otherwise(size)
-    padded = pl.when(size == 14).then(value.str.pad_start(14, "0")).otherwise(value.str.pad_start(11, "0"))
-    padded = pl.when(digits & (length > 0)).then(padded).otherwise(value)
-    return pl.when(absent).then(pl.lit("")).when(is_cpf.fill_null(False)).then(tail).otherwise(padded)
-
-
-def _without_padding(value: pl.Expr, size: int) -> pl.Expr:
-    """The last ``size`` characters where all before them are zeros; the value as it is elsewhere."""
-    trimmed = value.str.strip_chars_start("0")
-    return pl.when(trimmed.str.len_bytes() <= size).then(trimmed.str.pad_start(size, "0")).otherwise(value)
 
 
 def _shape(value: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.layout.batches import Batch, LineFault, Portion, accepted_forms
@@ -22,13 +23,54 @@ def decode_block(plan: RecordPlan, block: Block, rows: Positions) -> Decoded:
     Widths are bytes. In a one-byte encoding a byte is a character; a UTF-8 line is cut by bytes.
     """
     text = block.text if len(rows) == block.height else block.text.gather(rows)
-    line = pl.col("line")
+    line = pl.col("line").cast(pl.Binary)
+    lines = text.alias("line").to_frame()
     if block.ascii or block.encoding == "utf-8":
-        as_bytes = line.cast(pl.Binary)
-        cuts = [as_bytes.bin.slice(start, stop - start).cast(pl.String).alias(name) for name, start, stop in plan.spans]
+        cuts = [line.bin.slice(start, stop - start) for _, start, stop in plan.spans]
     else:
-        cuts = [line.str.slice(start, stop - start).alias(name) for name, start, stop in plan.spans]
-    return convert(plan, text.alias("line").to_frame().select(cuts))
+        lines = lines.hstack(_places(plan, block, rows))
+        cuts = [
+            line.bin.slice(pl.col(_start(i)), pl.col(_size(i)))
+            if _start(i) in lines.columns
+            else line.bin.slice(start, stop - start)
+            for i, (_, start, stop) in enumerate(plan.spans)
+        ]
+    named = zip(cuts, plan.names, strict=True)
+    return convert(plan, lines.select(cut.cast(pl.String).alias(name) for cut, name in named))
+
+
+def _places(plan: RecordPlan, block: Block, rows: Positions) -> pl.DataFrame:
+    """Where each field begins, and its bytes, once the lines are UTF-8: an accent before or in it moves it.
+
+    A pair of columns for each field that is moved in any line; the others stand where the layout says.
+    """
+    starts = np.array([start for _, start, _ in plan.spans], dtype=np.int64)
+    widths = np.array([stop - start for _, start, stop in plan.spans], dtype=np.int64)
+    extra = np.array([len(bytes([i]).decode(block.encoding, "replace").encode()) - 1 for i in range(256)], np.uint8)
+    accents = np.flatnonzero(block.array >= 0x80)
+    lines_with_accents = np.unique(np.searchsorted(block.starts, accents, side="right") - 1)
+    moved = np.flatnonzero(np.isin(rows, lines_with_accents))
+    width = plan.record.length or 0
+    places = np.empty((len(starts), len(rows)), dtype=np.int64)
+    sizes = np.empty_like(places)
+    places[:], sizes[:] = starts[:, None], widths[:, None]
+    matrix = np.lib.stride_tricks.sliding_window_view(block.array, width)[block.starts[rows[moved]]]
+    added = np.add.reduceat(extra[matrix], starts, axis=1, dtype=np.int64).T
+    sizes[:, moved] += added
+    places[1:, moved] += np.cumsum(added, axis=0)[:-1]
+    first = int(np.argmax((added > 0).any(axis=1))) if len(moved) else len(starts)
+    columns: dict[str, npt.NDArray[np.int64]] = {}
+    for i in range(first, len(starts)):
+        columns[_start(i)], columns[_size(i)] = places[i], sizes[i]
+    return pl.DataFrame(columns)
+
+
+def _start(index: int) -> str:
+    return f"start:{index}"
+
+
+def _size(index: int) -> str:
+    return f"size:{index}"
 
 
 class FixedDecoder:

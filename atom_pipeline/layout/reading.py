@@ -241,7 +241,7 @@ def read_file(
             }
             all_flags = all_flags.join(gone, on="linha", how="anti")
         elif repeated.height:
-            all_flags = pl.concat([all_flags, repeated.select(FLAGS_SCHEMA)])
+            all_flags = pl.concat([all_flags, repeated.select(list(FLAGS_SCHEMA))])
         return _reading(reader, frames, rejects, all_flags)
 
 

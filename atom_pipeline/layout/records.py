@@ -105,7 +105,7 @@ def _one_row(record: Record, values: Mapping[str, Any]) -> pl.DataFrame:
 def _as_text(version: Version, name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A record type's columns as CSV text, with its name and its line."""
     columns = [_iso(pl.col(field.name), field) for field in version.record(name).fields if field.name in frame.columns]
-    in_lines = LINE in frame.columns and frame.schema[LINE].is_integer()
+    in_lines = LINE in frame.columns and LINE not in version.record(name).by_name
     line = pl.col(LINE).cast(pl.UInt32) if in_lines else pl.lit(None, dtype=pl.UInt32)
     return frame.select(*columns, line.alias(_ROW), pl.lit(name).alias(_TYPE))
 
