@@ -18,7 +18,8 @@ def unfold(frame: pl.DataFrame, group: str, members: Mapping[str, pl.DataType], 
     """One row per row and repetition of ``group``, with ``lugar`` (Int64, the repetition's number from 1).
 
     ``members`` gives the group's fields and their types; a field that the layout does not have is null. ``keep`` are
-    columns of the row that go along. Repetitions in which every member is null are left out. Order is not promised.
+    columns of the row that go along. Repetitions in which every member is null are left out. First repetitions come
+    first.
     """
     schema = {name: frame.schema[name] for name in keep} | dict(members) | {"lugar": pl.Int64()}
     parts = [

@@ -145,7 +145,6 @@ def _phones_of_remessa(rows: pl.DataFrame, types: dict[str, str]) -> pl.DataFram
     return (
         _usable(phones.with_columns(ddd=_digits("ddd"), numero=_digits("numero")))
         .with_columns(tipo=pl.col("tipo").replace(types))
-        .sort("contrato", "lugar")
         .unique(KEY, keep="first", maintain_order=True)
     )
 

@@ -59,8 +59,7 @@ def assert_same_day(folded: FoldedDay, reference: Reference, events: Events, sto
     assert contratos.select(columns).rows() == [
         tuple(getattr(known, column) for column in columns) for known in expected
     ]
-    if expected:  # the base takes the remessa's fields from the first remessa on
-        assert contratos["valor"].to_list() == [known.values["valor"] for known in expected]
+    assert contratos["valor"].to_list() == [known.values["valor"] for known in expected]
     assert dict(tables["fichas"].select("cpf_cnpj", "status").rows()) == reference.base.fichas()
     assert_same_acordos(tables["acordos"], reference)
     moved = tables["movimentos"].select(
