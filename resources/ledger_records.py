@@ -51,7 +51,7 @@ Guard = Literal["remessa", "acordos", "exclusao", "batimento"]
 GUARDS: tuple[Guard, ...] = ("remessa", "acordos", "exclusao", "batimento")
 RELEASES: dict[str, Guard] = {f"release-{guard}": guard for guard in GUARDS}
 DECISIONS = ("no-acordos", "no-remessa", "release-batimento", "release-exclusao", "release-acordos", "release-remessa",
-             "send-now", "do-not-send")  # fmt: skip
+             "send-now", "do-not-send", "import-base")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ app.command("show")(tables.show)
 app.command("explain")(tables.explain)
 layouts.register(layout_app)
 base_app.command("import")(base.import_base)
+base_app.command("template")(base.template)
 app.add_typer(layout_app, name="layout")
 app.add_typer(base_app, name="base")
 

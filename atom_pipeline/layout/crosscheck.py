@@ -46,6 +46,18 @@ NEEDS: dict[Stage, Needs] = {
     Stage.HISTORICO: Needs(
         (("cpf_cnpj", "protocolo", "email", "data_envio"), ("protocolo", "data_envio", "telefone", "mensagem"))
     ),
+    Stage.BASE: Needs(
+        (
+            (
+                *("contrato", "cpf_cnpj", "nome", "situacao", "situacao_desde", "bloqueado_em", "motivo"),
+                *("primeira_alta", "ultima_remessa", "no_manager"),
+            ),
+        ),
+        {
+            "acordo": ("numero", "parcela", "motivo", "data"),
+            "telefone": ("ddd", "numero", "tipo", "score", "enriquecimento"),
+        },
+    ),
 }
 # a moment whose digits are no date in another order of day, month and year
 _MOMENT = datetime(2023, 10, 31, 23, 58, 59)
@@ -122,6 +134,7 @@ def _names_of_the_portfolio(
     portfolio: Document[Portfolio], layouts: Sequence[Document[Layout]], names: Collection[str]
 ) -> Iterator[Finding]:
     written = {document.value.layout for document in layouts if document.value.direction == "out"}
+    imported = {document.value.layout for document in layouts if document.value.direction == "import"}
     expected: set[str] = set()
     for number, expectation in enumerate(portfolio.value.expects):
         if expectation.name in expected:
@@ -133,6 +146,8 @@ def _names_of_the_portfolio(
                 yield portfolio.finding(loc, f"no layout {name} here; there are {', '.join(sorted(names))}")
             elif name in written:
                 yield portfolio.finding(loc, f"{name} is a file that we write: a day expects files that are read")
+            elif name in imported:
+                yield portfolio.finding(loc, f"{name} is read by a command, once: a day expects files that come")
     for place, name in enumerate(portfolio.value.batimento.waits_for):
         if name not in expected:
             text = f"no expectation {name}: write one of {', '.join(sorted(expected)) or 'those under `expects`'}"

@@ -104,6 +104,7 @@ class Stage(StrEnum):
     MAILING = "mailing"
     BAIXA = "baixa"
     ERROS = "erros"
+    BASE = "base"  # what the agency has at go-live
 
 
 class Merge(StrEnum):
@@ -560,7 +561,7 @@ class Layout(Strict):
     title: str
     description: str
     stage: Stage
-    direction: Literal["in", "out"] = "in"
+    direction: Literal["in", "out", "import"] = "in"  # import: read when a command names the file, never collected
     rules: tuple[str, ...] = ()  # R004, UC001
     source: Provenance = Provenance.INFERRED
     names: Annotated[tuple[NamePattern, ...], Key(min_length=1)]

@@ -21,6 +21,7 @@ from atom_pipeline.layout.model import (
 )
 
 MARKS = {Provenance.SPEC: "spec", Provenance.INFERRED: "inferred"}
+DIRECTIONS = {"in": "read", "out": "written", "import": "imported once, by command"}
 
 
 def layout_page(layout: Layout) -> str:
@@ -28,7 +29,7 @@ def layout_page(layout: Layout) -> str:
     lines = [
         f"# {layout.title}",
         "",
-        f"`{layout.layout}` · stage `{layout.stage.value}` · {'read' if layout.direction == 'in' else 'written'} · "
+        f"`{layout.layout}` · stage `{layout.stage.value}` · {DIRECTIONS[layout.direction]} · "
         f"rules {', '.join(layout.rules) or '-'} · {MARKS[layout.source]}",
         "",
         " ".join(layout.description.split()),

@@ -220,6 +220,20 @@ FACTS = {
         ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original"),
         direction="out",
     ),
+    "base_inicial": Facts(
+        Stage.BASE,
+        Merge.APPEND,
+        ("contrato",),
+        {"contrato": (99, None)},
+        {"base_inicial_20230804.csv": DAY, "base_inicial.csv": None},
+        (
+            *("contrato", "cpf_cnpj", "nome", "situacao", "situacao_desde", "bloqueado_em", "motivo", "primeira_alta"),
+            *("ultima_remessa", "no_manager", *GROUP_PHONE, *PORTFOLIO.contratos_columns),
+            *(f"telefone_{n}_enriquecimento" for n in range(1, 11)),
+            *(f"acordo_{n}_{field}" for n in range(1, 6) for field in ("numero", "parcela", "motivo", "data")),
+        ),
+        direction="import",
+    ),
 }
 
 TITLES = {
@@ -423,6 +437,13 @@ def test_both_acordo_files_make_one_table():
     assert {"contrato", "numero_acordo", "parcela", "motivo", "data_movimento", "valor", "cpf_cnpj", "nome"} <= shared
     different = [name for name in shared if _kind(positional[name]) != _kind(columns[name])]
     assert different == []
+
+
+def test_the_agencys_file_gives_what_contratos_carries_in_the_types_of_the_remessa():
+    remessa = LAYOUTS["remessa_assessoria"].versions[0].details[0].by_name
+    imported = LAYOUTS["base_inicial"].versions[0].details[0].by_name
+    kinds = {name: (remessa[name].type, remessa[name].decimals) for name in PORTFOLIO.contratos_columns}
+    assert {name: (imported[name].type, imported[name].decimals) for name in kinds} == kinds
 
 
 def _kind(field):

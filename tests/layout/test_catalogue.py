@@ -134,6 +134,13 @@ def test_a_day_does_not_expect_a_file_that_we_write(tmp_path: Path) -> None:
     ]
 
 
+def test_a_day_does_not_expect_a_file_that_a_command_imports(tmp_path: Path) -> None:
+    imported = DELIMITED.replace("stage: refin", "stage: refin\ndirection: import")
+    assert findings(write_folder(tmp_path, FIXED, imported)) == [
+        "portfolio.yaml:11: expects[refin].any_of[0]: refin is read by a command, once: a day expects files that come"
+    ]
+
+
 def test_columns_of_contratos_are_fields_of_every_version_of_the_remessa(tmp_path: Path) -> None:
     portfolio = f"{PORTFOLIO}contratos_columns: [nome, valor]\n"
     assert load_catalogue(write_folder(tmp_path / "a", FIXED, DELIMITED, REMESSA, portfolio=portfolio))

@@ -48,8 +48,8 @@ def test_every_finding_of_a_document_is_reported_at_once_each_with_its_line_and_
     text = text.replace("motivo, width: 4", "motivo, widht: 4").replace("type: digits", "type: digit")
     assert findings(tmp_path, text) == [
         "x.yaml:4: stage: `exclusão` is not one of 'remessa', 'parcelas', 'garantias', 'telefones', 'refin', "
-        "'acordos', 'exclusao', 'batimento', 'massiva', 'historico', 'mailing', 'baixa' or 'erros': did you mean "
-        "`exclusao`?",
+        "'acordos', 'exclusao', 'batimento', 'massiva', 'historico', 'mailing', 'baixa', 'erros' or 'base': did you "
+        "mean `exclusao`?",
         "x.yaml:6: cutover: must be a valid boolean, unable to interpret input, not `perhaps`",
         "x.yaml:15: versions[0].records[detalhe].fields[contrato].type: `digit` is not one of 'text', 'digits', "
         "'integer', 'decimal', 'date', 'time' or 'datetime': did you mean `digits`?",
