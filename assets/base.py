@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import BASE, Portfolios, asset_key, told_to_people
+from assets.common import BASE, OpenPortfolios, asset_key, told_to_people
 from assets.partitions import day_of, working_days
 from assets.steps import CHANGES, STEPS, Applied, StepPlan, apply_step, step_table, write_step
 from atom_pipeline.errors import AtomError
@@ -152,7 +152,7 @@ def _opening(catalogue: Catalogue) -> dg.AssetsDefinition:
         ],
     )
     @told_to_people
-    def abertura(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+    def abertura(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         runtime, day = portfolios.portfolio(name), day_of(context)
         base = previous_base(runtime, day)
         frame = pl.DataFrame(
@@ -192,7 +192,7 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name=f"{name}__{step_name}", specs=specs)
     @told_to_people
-    def step(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+    def step(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         started = perf_counter()
         runtime, day = portfolios.portfolio(name), day_of(context)
         applied = apply_step(runtime, day, plan)
@@ -276,7 +276,7 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
         specs=[_spec(catalogue, table, deps, DESCRIPTIONS[table], {"polars", "parquet"}) for table in CLOSED_HERE],
     )
     @told_to_people
-    def fechamento(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+    def fechamento(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         runtime, day = portfolios.portfolio(name), day_of(context)
         personal = runtime.personal_columns(day)
         for table, frame in close_day(runtime, day).items():
@@ -346,13 +346,14 @@ def _base(catalogue: Catalogue) -> dg.AssetsDefinition:
                 catalogue,
                 "base",
                 list(TABLES),
-                "A base do dia, pronta: as impressões das tabelas vão ao livro de controle, e o dia seguinte pode partir dela.",
+                "A base do dia, pronta: as impressões das tabelas vão ao livro de controle, e o dia seguinte pode "
+                "partir dela.",
                 {"postgres"},
             )
         ],
     )
     @told_to_people
-    def base(context: dg.AssetExecutionContext, portfolios: Portfolios) -> Iterator[dg.MaterializeResult]:
+    def base(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         runtime, day = portfolios.portfolio(name), day_of(context)
         made = record_base(runtime, day)
         situacoes = show.counts(runtime.lake.read("contratos", day), "situacao")
@@ -405,7 +406,7 @@ def _guards(catalogue: Catalogue) -> dg.AssetsDefinition:
     )
     @told_to_people
     def guardas(
-        context: dg.AssetExecutionContext, portfolios: Portfolios
+        context: dg.AssetExecutionContext, portfolios: OpenPortfolios
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         runtime, day = portfolios.portfolio(name), day_of(context)
         verdicts = {verdict.guard: verdict for verdict in runtime.verdicts(day)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.base import build_base_assets
-from assets.common import Portfolios
+from assets.common import portfolios_resource
 from assets.errors import build_error_asset
 from assets.models import SQL_FOLDER, build_model_asset
 from assets.publish import BAIXA, build_manager_before, build_sending_assets
@@ -51,12 +51,12 @@ def build_defs(settings: Settings | None = None, *, clock: Clock | None = None) 
             dg.define_asset_job(
                 job_name(catalogue.portfolio.portfolio),
                 selection=dg.AssetSelection.assets(*(key for asset in mine for key in asset.keys)),
-                description=f"Um dia inteiro de {catalogue.portfolio.title}: arquivos lidos, base feita, ondas enviadas.",
+                description=f"Um dia inteiro de {catalogue.portfolio.title}: arquivos lidos, base feita, ondas idas.",
             )
         )
     return dg.Definitions(
         assets=assets,
         jobs=jobs,
-        resources={"portfolios": Portfolios.of(settings, clock)},
+        resources={"portfolios": portfolios_resource(settings, clock)},
         executor=dg.in_process_executor,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from inspect import isgeneratorfunction
 from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from atom_pipeline.errors import AtomError
 from atom_pipeline.masking import scrub
@@ -27,30 +27,27 @@ def asset_key(portfolio: str, *path: str) -> dg.AssetKey:
     return dg.AssetKey([portfolio, *path])
 
 
-class Portfolios(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Opens the portfolios once per run: settings from the environment, secrets never in the run's configuration."""
+@dataclass(frozen=True)
+class Portfolios:
+    """The portfolios, opened once per run. An asset asks for them as ``OpenPortfolios``."""
 
-    _settings: Settings | None = PrivateAttr(default=None)
-    _clock: Clock | None = PrivateAttr(default=None)
-    _open: dict[str, PortfolioRuntime] = PrivateAttr(default_factory=dict)
-
-    @classmethod
-    def of(cls, settings: Settings | None, clock: Clock | None = None) -> Portfolios:
-        """For tests and the command line: these settings and this clock instead of the environment's."""
-        resource = cls()
-        resource._settings = settings
-        resource._clock = clock
-        return resource
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Portfolios]:
-        with open_portfolios(self._settings or Settings.from_env(), clock=self._clock) as portfolios:
-            self._open = portfolios
-            yield self
-            self._open = {}
+    opened: Mapping[str, PortfolioRuntime]
 
     def portfolio(self, name: str) -> PortfolioRuntime:
-        return self._open[name]
+        return self.opened[name]
+
+
+OpenPortfolios = dg.ResourceParam[Portfolios]
+
+
+def portfolios_resource(settings: Settings | None = None, clock: Clock | None = None) -> dg.ResourceDefinition:
+    """Opens the portfolios of these settings, or of the environment's: nothing secret is in a run's configuration."""
+
+    def open_for_run(_: dg.InitResourceContext) -> Iterator[Portfolios]:
+        with open_portfolios(settings or Settings.from_env(), clock=clock) as opened:
+            yield Portfolios(opened)
+
+    return dg.ResourceDefinition(open_for_run, description="Layouts, ledger, lake and servers of every portfolio.")
 
 
 def told_to_people(function: Callable[P, R]) -> Callable[P, R]:

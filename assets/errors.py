@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import PUBLISH, Portfolios, asset_key, told_to_people
+from assets.common import PUBLISH, OpenPortfolios, asset_key, told_to_people
 from assets.partitions import day_of, working_days
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.lines import original_lines
@@ -103,7 +103,7 @@ def build_error_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
         "(R020, FA003, FA006). Corrija a coluna `original` e devolva o arquivo à entrada para uma nova versão.",
     )
     @told_to_people
-    def erros(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+    def erros(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
         runtime, day = portfolios.portfolio(portfolio.portfolio), day_of(context)
         published = publish_errors(runtime, day)
         for output in published:

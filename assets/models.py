@@ -13,7 +13,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import MODELS, Portfolios, asset_key, told_to_people
+from assets.common import MODELS, OpenPortfolios, asset_key, told_to_people
 from assets.partitions import day_of, working_days
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.sql import SqlModel, calendar_table, lineage, model_parameters, run
@@ -67,7 +67,7 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
         },
     )
     @told_to_people
-    def model_asset(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+    def model_asset(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
         started = perf_counter()
         day = day_of(context)
         runtime = portfolios.portfolio(portfolio.portfolio)

@@ -17,7 +17,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import PUBLISH, Portfolios, asset_key, told_to_people
+from assets.common import PUBLISH, OpenPortfolios, asset_key, told_to_people
 from assets.models import SQL_FOLDER, run_model
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Sending
@@ -69,7 +69,7 @@ def manager_before(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
 
 
 def desired(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
-    """What Manager should have (atom_pipeline.waves.DESIRED): the day's mailing, each row with a hash of its content."""
+    """What Manager should have (atom_pipeline.waves.DESIRED): the day's mailing, each row with its hash."""
     mailing = runtime.lake.read(MAILING, day)
     return mailing.select("contrato", "id_crm", conteudo=content_hash(mailing)).cast(DESIRED)
 
@@ -148,7 +148,7 @@ def _send(
                 drafts.append(_draft(Path(folder), runtime.output_layout(Stage.BAIXA), frame, day, number, kind))
             return drafts
 
-        wave = plan_wave(runtime.ledger, runtime.lake, day, kind, rows, write, note=note)
+        wave = plan_wave(runtime.ledger, runtime.lake, day, kind, rows, write, note=note, against=held)
     return publish_wave(runtime.manager, runtime.ledger, runtime.lake, wave)
 
 
@@ -173,7 +173,7 @@ def build_manager_before(catalogue: Catalogue) -> dg.AssetsDefinition:
         description="O que o Manager tinha quando o dia começou: a soma das ondas dos dias anteriores, que não mudam.",
     )
     @told_to_people
-    def manager_atual(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+    def manager_atual(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
         runtime, day = portfolios.portfolio(portfolio.portfolio), day_of(context)
         frame = manager_before(runtime, day)
         written = runtime.lake.write("manager_atual", day, frame)
@@ -214,7 +214,7 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
         )
     )
     @told_to_people
-    def publicado_baixa(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+    def publicado_baixa(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
         runtime, day = portfolios.portfolio(name), day_of(context)
         outcome = send_baixas(runtime, baixa_model, day)
         return dg.MaterializeResult(metadata=_sent_metadata(runtime, outcome, outcome.sending.baixa))
@@ -235,7 +235,7 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
         ],
     )
     @told_to_people
-    def publicado_mailing(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+    def publicado_mailing(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
         runtime, day = portfolios.portfolio(name), day_of(context)
         outcome = send_mailing(runtime, baixa_model, day)
         forced = outcome.sending.forced and not outcome.nothing

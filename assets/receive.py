@@ -1,7 +1,8 @@
 """Stage *receive*: one asset per layout that is read. The day's files, read, judged and merged into one table.
 
-Reading is in ``atom_pipeline.layout``, the merge policies in ``atom_pipeline.rules.merge``. Here the archive, the ledger
-and the lake meet them, and Dagster is told what came of it. A day without a file of the layout gives an empty table.
+Reading is in ``atom_pipeline.layout``, the merge policies in ``atom_pipeline.rules.merge``. Here the archive, the
+ledger and the lake meet them, and Dagster is told what came of it. A day without a file of the layout gives an empty
+table.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import RECEIVE, Portfolios, asset_key, told_to_people
+from assets.common import RECEIVE, OpenPortfolios, asset_key, told_to_people
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Outcome
 from atom_pipeline.errors import FileRefused
@@ -73,7 +74,7 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
     received = pl.DataFrame(schema=schema)
     if frames:
         merged = merge_files(frames, layout.merge, layout.key, stamps=stamps)
-        received = merged.frame.select(schema)
+        received = merged.frame.select(list(schema))
     kept = dict(received.group_by("arquivo").len().iter_rows())
     rows = []
     for file, load in loads:
@@ -176,7 +177,7 @@ def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefini
         ],
     )
     @told_to_people
-    def recebido(context: dg.AssetExecutionContext, portfolios: Portfolios) -> dg.MaterializeResult:
+    def recebido(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
         started = perf_counter()
         day = day_of(context)
         runtime = portfolios.portfolio(portfolio.portfolio)
@@ -205,7 +206,9 @@ def write_day(runtime: PortfolioRuntime, layout: Layout, day: date, loaded: Load
 def schema_faults(layout: Layout, day: date, frame: pl.DataFrame) -> list[str]:
     """What of the Pandera schema the accepted rows do not meet, in words without values; empty when all is met."""
     version = layout.version_on(day)
-    found = violations(frame.select(polars_schema(layout, version)), pandera_schema(layout, version, one_file=False))
+    found = violations(
+        frame.select(list(polars_schema(layout, version))), pandera_schema(layout, version, one_file=False)
+    )
     return [f"{one.column}: {one.check} ({one.rows} linhas)" for one in found]
 
 

@@ -15,7 +15,6 @@ import polars as pl
 from atom_pipeline.day import Outcome
 from atom_pipeline.errors import ProgramError
 from atom_pipeline.layout.model import Stage
-from atom_pipeline.layout.schema import polars_schema
 from atom_pipeline.rules.acordos import apply_acordos
 from atom_pipeline.rules.batimento import apply_batimento
 from atom_pipeline.rules.enrichment import apply_garantias, apply_parcelas, apply_refin
@@ -30,7 +29,8 @@ from atom_pipeline.rules.guards import (
     promote,
 )
 from atom_pipeline.rules.remessa import apply_remessa
-from atom_pipeline.rules.state import TAKES_FIELDS, Schema, Step, empty, ignoradas_of_day
+from atom_pipeline.rules.shapes import starting_table
+from atom_pipeline.rules.state import Step, ignoradas_of_day
 from atom_pipeline.rules.telefones import apply_telefones
 from resources.lake import Written
 from resources.ledger_records import VerdictRecord
@@ -147,40 +147,16 @@ def received(runtime: PortfolioRuntime, day: date, stage: Stage) -> Received | N
 
 
 def previous_table(runtime: PortfolioRuntime, day: date, table: str) -> pl.DataFrame:
-    """A table of the base that the day starts from; empty when the day is the first."""
+    """A table of the base that the day starts from, in today's shape; empty when the day is the first."""
     opening = runtime.lake.read("abertura", day)
     before = opening["dia_anterior"].item() if opening.height else None
-    known = empty(table, fields_of(runtime, table, day))
-    if before is None:
-        return known
-    found = runtime.lake.read(table, before)
-    return found if found.schema == known.schema else _in_shape(found, known)
-
-
-def _in_shape(found: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """A table written under another version of a layout: columns that are new are null, those that went are dropped."""
-    return pl.concat([known, found], how="diagonal_relaxed").select(
-        pl.col(name).cast(dtype) for name, dtype in known.schema.items()
+    return starting_table(
+        table,
+        None if before is None else runtime.lake.read(table, before),
+        day=day,
+        portfolio=runtime.portfolio,
+        layouts=runtime.layouts(),
     )
-
-
-def fields_of(runtime: PortfolioRuntime, table: str, day: date) -> Schema:
-    """The columns that a table of the base takes from layouts."""
-    stages = {
-        "contratos": Stage.REMESSA,
-        "cadastro": Stage.REMESSA,
-        "parcelas_abertas": Stage.PARCELAS,
-        "garantias": Stage.GARANTIAS,
-        "refin_vigente": Stage.REFIN,
-    }
-    if table not in TAKES_FIELDS:
-        return {}
-    fields: Schema = {}
-    for layout in runtime.layouts(stages[table]):
-        fields.update(polars_schema(layout, layout.version_on(day)))
-    if table == "contratos":
-        return {name: fields[name] for name in runtime.portfolio.contratos_columns}
-    return fields
 
 
 def contratos_before(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""``atom demo``: sample files, several whole days, then what came in, what became of the base, what went out, and where."""
+"""``atom demo``: sample files, several whole days, then what came in, what became of it, what went out, and where."""
 
 from __future__ import annotations
 
@@ -112,24 +112,24 @@ def _last_day(calendar: WorkingCalendar, today: date) -> date:
 
 
 def _start_afresh(settings: Settings) -> None:
-    """Empty a home that a demo made; refuse one that holds anything else, or that is in use."""
+    """Empty a home that a demo made; refuse one that holds anything else, or that an `atom up` serves."""
+    from atom_pipeline.cli.up import only_one
+    from resources.postgres import data_folder, database, engine, recreate_database
+
+    if settings.postgres_url is not None:
+        raise AtomError("the demo empties its database, so it uses the embedded one: unset ATOM_POSTGRES_URL")
     home = settings.home
     if home.is_dir() and any(home.iterdir()):
         if not (home / MARK).is_file():
             raise AtomError(f"{home} is not a demo's: set ATOM_HOME to an empty folder for the demo")
-        _refuse_in_use(settings)
+        with database(settings) as store:
+            connections = engine(store.url)
+            with only_one(connections):
+                pass
+            connections.dispose()
+            recreate_database(store.url)
         for child in home.iterdir():
-            if child.name != MARK:
-                shutil.rmtree(child) if child.is_dir() else child.unlink()
+            if child.is_dir() and child != data_folder(home):
+                shutil.rmtree(child)
     settings.prepare()
     (home / MARK).touch()
-
-
-def _refuse_in_use(settings: Settings) -> None:
-    """Raise AtomError while an `atom up` serves the home; else stop what the last demo left running."""
-    from atom_pipeline.cli.up import only_one
-    from resources.postgres import database, engine
-
-    with database(settings) as store:
-        with only_one(engine(store.url)):
-            pass

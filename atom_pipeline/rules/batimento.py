@@ -31,7 +31,8 @@ def compared_rows(received: Received, portfolio: Portfolio) -> pl.DataFrame:
         ("cod_assessoria", portfolio.batimento.cod_assessoria),
     ):
         if wanted:
-            ours = ours & _comparable(pl.col(column)).is_in([_fold(value) for value in wanted]).fill_null(False)
+            # A row that does not say whose it is counts as ours: to close a contract it must be listed by another.
+            ours = ours & _comparable(pl.col(column)).is_in([_fold(value) for value in wanted]).fill_null(True)
     return rows.with_columns(desta_carteira=ours)
 
 

@@ -1,0 +1,145 @@
+"""An agency for tests: a home of its own, files written in the bank's formats, and days run by Dagster's own job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import polars as pl
+
+from assets.build import build_defs, job_name
+from atom_pipeline.layout.schema import record_schema
+from atom_pipeline.layout.writing import write_file
+from resources.collect import CollectReport, collect
+from resources.runtime import PortfolioRuntime, open_portfolios
+from resources.settings import PROJECT_ROOT, Settings, file_url
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+ZONE = ZoneInfo("America/Sao_Paulo")
+LATER = datetime(2030, 1, 1, tzinfo=ZONE)  # after every deadline
+
+# People with valid check digits who do not exist.
+ANA, BIA, CAIO, DORA = "52998224725", "11144477735", "39053344705", "12345678909"
+
+
+@dataclass
+class Agency:
+    """A portfolio's runtime, its definitions, and an instance of Dagster that ends with the test."""
+
+    runtime: PortfolioRuntime
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    @property
+    def drop(self) -> Path:
+        return Path(self.runtime.settings.drop_url.removeprefix("file://"))
+
+    @property
+    def manager(self) -> Path:
+        return Path(self.runtime.settings.manager_url.removeprefix("file://"))
+
+    def put(self, layout: str, name: str, rows: Sequence[Mapping[str, Any]], *, day: date) -> Path:
+        """Write a file of a layout with one detail record type to the drop."""
+        spec = self.runtime.catalogue.layouts[layout]
+        target = self.drop / name
+        record = spec.version_on(day).details[0]
+        known = record_schema(record)
+        names = [name for name in known if any(name in row for row in rows)]
+        unknown = {name for row in rows for name in row} - known.keys()
+        assert not unknown, f"{layout} has no field {unknown}"
+        frame = pl.DataFrame(rows, schema={name: known[name] for name in names or ["contrato"]})
+        write_file(spec, {record.name: frame}, target, day=day)
+        return target
+
+    def put_bytes(self, name: str, content: bytes) -> Path:
+        target = self.drop / name
+        target.write_bytes(content)
+        return target
+
+    def collect(self) -> CollectReport:
+        runtime = self.runtime
+        return collect(runtime.drop, runtime.catalogue, runtime.ledger, runtime.archive, runtime.calendar, pause=0)
+
+    def run(self, day: date, *, only: Sequence[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:
+        """Run a day, or some assets of it, as Dagster does."""
+        job = self.definitions.resolve_job_def(job_name(self.runtime.name))
+        return job.execute_in_process(
+            partition_key=f"{day:%Y-%m-%d}",
+            instance=self.instance,
+            raise_on_error=False,
+            run_config=QUIET,
+            asset_selection=list(only) if only else None,
+        )
+
+    def make(self, day: date) -> dg.ExecuteInProcessResult:
+        """Collect, then run the day, which must succeed."""
+        report = self.collect()
+        assert not report.errors and not report.unstable, report
+        result = self.run(day)
+        assert result.success, failures(result)
+        return result
+
+    def table(self, name: str, day: date) -> pl.DataFrame:
+        return self.runtime.lake.read(name, day)
+
+    def situacoes(self, day: date) -> dict[str, str]:
+        return dict(self.table("contratos", day).select("contrato", "situacao").iter_rows())
+
+    def sent(self) -> list[str]:
+        """Names at Manager, in order."""
+        return sorted(path.name for path in self.manager.iterdir())
+
+
+def failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What stopped a run, in words."""
+    out = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        data = event.step_failure_data
+        said = data.user_failure_data.description if data.user_failure_data else None
+        out.append(f"{event.step_key}: {said or data.error}")
+    return out
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Each check of a run: `asset.check` and whether it passed."""
+    return {f"{one.asset_key.path[-1]}.{one.check_name}": one.passed for one in result.get_asset_check_evaluations()}
+
+
+@contextmanager
+def agency(
+    home: Path, postgres_url: str, *, layouts: Path = PROJECT_ROOT / "layouts", now: datetime = LATER
+) -> Iterator[Agency]:
+    """An agency with an empty drop. ``now`` is its clock, after every deadline unless a test says otherwise."""
+    settings = Settings(
+        home=home,
+        drop_url=file_url(home / "drop"),
+        manager_url=file_url(home / "manager"),
+        layouts=layouts,
+        postgres_url=postgres_url,
+    )
+    with open_portfolios(settings, clock=lambda: now) as portfolios, dg.DagsterInstance.ephemeral() as instance:
+        runtime = next(iter(portfolios.values()))
+        yield Agency(runtime, build_defs(settings, clock=lambda: now), instance)
+
+
+def client(contrato: str, cpf: str = ANA, **values: Any) -> dict[str, Any]:
+    """A row of the remessa: one contract, one phone unless others are given."""
+    return {
+        "contrato": contrato,
+        "tipo_pessoa": "F",
+        "cpf_cnpj": cpf,
+        "nome": "CLIENTE DE TESTE",
+        "carteira": "VEICULOS",
+        "produto": "CDC",
+        "cod_assessoria": "528",
+        "dias_atraso": 45,
+        "telefone_1_ddd": "31",
+        "telefone_1_numero": "9" + contrato[-8:].rjust(8, "8"),
+    } | values
