@@ -14,7 +14,7 @@ from atom_pipeline.identity import canonical_contrato
 from atom_pipeline.layout.model import Stage
 from atom_pipeline.rules.state import Situacao
 from resources.ledger_records import WaveStatus
-from resources.runtime import PortfolioRuntime
+from resources.runtime import IMPORTED, PortfolioRuntime
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,24 @@ def explain_contrato(runtime: PortfolioRuntime, contrato: str) -> Story | None:
     """The story of a contract, given in any form (zeros on the left or not); None when nothing is known of it."""
     digits = runtime.portfolio.contrato_digits
     wanted = pl.select(canonical_contrato(pl.lit(contrato.strip()), digits)).item()
-    events = [*_movimentos(runtime, wanted), *_set_aside(runtime, wanted), *_waves(runtime, wanted)]
+    parts = (_imported, _movimentos, _set_aside, _waves)
+    events = [event for part in parts for event in part(runtime, wanted)]
     if not events:
         return None
     order = {"ONDA": 1}
     events.sort(key=lambda event: (event.dia, order.get(event.movimento.split(" ")[0], 0)))
     return Story(wanted, events, _now(runtime, wanted))
+
+
+def _imported(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
+    """What the agency's file said of it at go-live."""
+    found: list[Event] = []
+    for base in runtime.ledger.bases():
+        if base.imported:
+            rows = runtime.lake.scan(IMPORTED, base.day).filter(pl.col("contrato") == contrato)
+            for situacao, file, line in rows.select("situacao", "arquivo", "linha").collect().iter_rows():
+                found.append(Event(base.day, "IMPORTACAO", None, situacao, file, line, None))
+    return found
 
 
 def _movimentos(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
@@ -99,6 +111,8 @@ def _now(runtime: PortfolioRuntime, contrato: str) -> list[str]:
     lines = [f"on {base.day:%Y-%m-%d}: {state['situacao']} since {state['situacao_desde']}: {state['motivo']}"]
     if state["bloqueado_em"]:
         lines.append(f"last block on {state['bloqueado_em']}, acordo {state['numero_acordo']}")
+    if base.imported:
+        return lines  # no mailing was made of it
     mailing = runtime.lake.scan("manager_mailing", base.day).filter(pl.col("contrato") == contrato).collect()
     if mailing.height:
         lines.append("it is in the mailing: ATIVO with a usable phone")

@@ -39,17 +39,16 @@ def up(
     # Started in the background of a script, a process ignores Ctrl-C, and so would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with database(settings) as store:
-        with only_one(engine(store.url)):
-            os.environ.update(environment(settings, store.url))
-            ended = end_orphaned_runs()
-            if ended:
-                console.print(f"{ended} run(s) that an earlier stop left unfinished are marked as failed.")
-            console.print(f"home     {settings.home}")
-            console.print(f"UI       http://{host}:{port}  (Ctrl-C stops it)")
-            command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
-            child = subprocess.Popen([*command, "-h", host, "-p", str(port)], cwd=PROJECT_ROOT, env=os.environ)
-            code = _wait(child)
+    with database(settings) as store, only_one(engine(store.url)):
+        os.environ.update(environment(settings, store.url))
+        ended = end_orphaned_runs()
+        if ended:
+            console.print(f"{ended} run(s) that an earlier stop left unfinished are marked as failed.")
+        console.print(f"home     {settings.home}")
+        console.print(f"UI       http://{host}:{port}  (Ctrl-C stops it)")
+        command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
+        child = subprocess.Popen([*command, "-h", host, "-p", str(port)], cwd=PROJECT_ROOT, env=os.environ)
+        code = _wait(child)
     if code:
         raise AtomError(f"dagster ended by itself with code {code}: its last lines above say why")
 
