@@ -39,7 +39,7 @@ DECISION = "import-base"
 class Candidate:
     """A file that was read and what it would make; nothing is written yet. read = accepted + refused.
 
-    ``rows`` are the accepted rows by line; ``refused`` and ``flags`` as ``layout.rejects`` has them.
+    ``rows`` are the accepted rows by line, with ``arquivo``; ``refused`` and ``flags`` as ``layout.rejects`` has them.
     """
 
     file: Path
@@ -105,6 +105,7 @@ def read_import(runtime: PortfolioRuntime, file: Path, day: date) -> Candidate:
     _refuse_another_base(runtime, day, sha256)
     reading = read_file(layout, file, name=file.name, day=day)
     rows, refused, flags = _checked(reading, file, day)
+    rows = rows.with_columns(arquivo=pl.lit(file.name))
     flags = pl.concat([flags, doubts_of(rows, day, runtime.portfolio)]).sort("linha", "campo")
     base = initial_base(
         rows,

@@ -146,8 +146,18 @@ class LedgerDays(Section):
         return found[-1] if found else None
 
     def newest_base_before(self, day: date) -> Base | None:
-        """The base that ``day`` starts from. It need not be the working day before: a day may have no files."""
+        """The base that ``day`` starts from. It need not be the working day before: a day may have no files.
+
+        Raises LedgerError for a day that is not after an imported base, which stands for it and all days before it.
+        """
         with self.engine.connect() as connection:
+            mine = select(bases.c.day).where(bases.c.portfolio == self.portfolio)
+            began = connection.execute(mine.where(bases.c.imported, bases.c.day >= day)).scalar_one_or_none()
+            if began is not None:
+                raise LedgerError(
+                    f"the base of {began:%Y-%m-%d} was imported: {day:%Y-%m-%d} is never made from files, "
+                    f"run the days after {began:%Y-%m-%d}"
+                )
             row = connection.execute(
                 select(bases)
                 .where(bases.c.portfolio == self.portfolio, bases.c.day < day)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from agency import agency, client
+from agency import agency, client, failures
 from typer.testing import CliRunner
 
 from atom_pipeline.cli import app
@@ -23,6 +23,7 @@ from atom_pipeline.rules.shapes import carried_fields
 from atom_pipeline.rules.state import TABLES, Schema, schema
 from atom_pipeline.waves import removal_rows
 from resources.base_import import Candidate, accept_import, preview, read_import, write_template
+from resources.explain import explain_contrato
 from resources.ledger import Ledger
 from resources.ledger_records import Base, WaveKind, WaveStatus
 from resources.postgres import engine
@@ -480,6 +481,20 @@ def test_a_client_keeps_its_name_and_phones_until_the_remessa_comes(runtime: Por
     assert after.tables["fichas"]["nome"].null_count() == 0
 
 
+def test_a_contracts_story_begins_with_the_import(runtime: PortfolioRuntime, file: Path) -> None:
+    accept(runtime, file)
+    story = explain_contrato(runtime, "102")
+    assert story is not None
+    assert [(event.dia, event.movimento, event.depois, event.linha) for event in story.events] == [
+        (MON, "IMPORTACAO", "BLOQUEIO PARCIAL", 3)
+    ]
+    assert story.events[0].arquivo == "hoje.csv"
+    assert story.now == [
+        "on 2026-11-09: BLOQUEIO PARCIAL since 2026-11-05: Acordo em stand-by",
+        "last block on 2026-11-05, acordo 901",
+    ]
+
+
 def test_what_manager_holds_is_known_so_that_what_is_no_longer_wanted_leaves(
     runtime: PortfolioRuntime, file: Path
 ) -> None:
@@ -512,6 +527,21 @@ def test_the_next_day_runs_from_the_imported_base(tmp_path: Path, ledger_url: st
         assert "IMPORTADO" not in held["conteudo"].to_list()
         kinds = [(wave.day, wave.kind.value) for wave in house.runtime.ledger.waves()]
         assert kinds == [(MON, "importacao"), (TUE, "baixa"), (TUE, "carga")]
+
+
+def test_the_day_of_the_import_and_those_before_it_are_never_made_from_files(tmp_path: Path, ledger_url: str) -> None:
+    with agency(tmp_path / "home", ledger_url, now=NOW) as house:
+        base = accept(house.runtime, write(house.runtime, tmp_path / "hoje.csv", rows()), TUE)
+        for day in (MON, TUE):
+            house.put("acordos_baixados", f"AcordosBaixados_{day:%d%m%Y}_528.csv", [STANDING], day=day)
+        house.collect()
+        for day in (MON, TUE):
+            stopped = house.run(day)
+            assert not stopped.success
+            assert any("the base of 2026-11-10 was imported" in said for said in failures(stopped))
+        assert house.runtime.ledger.bases() == [base]
+        assert dict(base.tables) == {name: house.runtime.lake.sha256(name, TUE) for name in base.tables}
+        assert house.runtime.stale() == []
 
 
 # The command.
