@@ -39,7 +39,6 @@ __all__ = ["FileReader", "ReadPortion", "Reading", "read_file", "sniff"]
 # Below this many rows a share says nothing: one bad row of ten is no reason to refuse a file.
 SMALLEST_SHARED = 20
 MAX_REFUSED_BYTES = 512 * 1024 * 1024  # of refused lines kept in memory; a file with more of them is not of the layout
-_STRUCTURAL = frozenset({"TAMANHO", "REGISTRO_DESCONHECIDO", "COLUNAS"})
 
 
 @dataclass(frozen=True)
@@ -168,6 +167,9 @@ class FileReader:
                 flags.append(parted.flags)
             read = self.tally.rows_read - before
             yield ReadPortion(frames, rejects, _stack(flags, FLAGS_SCHEMA), read)
+        self.tally.verify()
+        if not self.tally.rows_read and self.layout.empty == "refuse":
+            raise _refused(self, "VAZIO", f"{self.tally.lines} linhas, nenhuma de detalhe")
 
     def _role(self, record: str) -> RecordRole:
         return self.version.record(record).role if record else RecordRole.DETAIL
@@ -218,17 +220,6 @@ def read_file(
             kept_bytes += sum(len(reject.original) for reject in portion.rejects)
             if kept_bytes > MAX_REFUSED_BYTES:
                 raise _refused(reader, "MUITAS_RECUSAS", f"{len(rejects)} linhas recusadas, e o arquivo não acabou")
-        tally = reader.tally
-        if tally.rows_read and len(rejects) == tally.rows_read and all(_structural(row) for row in rejects):
-            first = rejects[0]
-            raise _refused(
-                reader,
-                "FORA_DO_LAYOUT",
-                f"nenhuma das {tally.rows_read} linhas é do layout (na {first.line}: {first.reason}, {first.detail})",
-            )
-        tally.verify()
-        if not tally.rows_read and layout.empty == "refuse":
-            raise _refused(reader, "VAZIO", f"{tally.lines} linhas, nenhuma de detalhe")
         frames = {record.name: _stack(parts[record.name], record_schema(record)) for record in reader.version.details}
         all_flags = _stack(flags, FLAGS_SCHEMA)
         repeated = _repeated(layout, frames)
@@ -307,10 +298,6 @@ def _refuse_repeated(reader: FileReader, repeated: pl.DataFrame) -> Iterator[Rej
     originals = reader.originals(set(repeated["linha"]))
     for line, field_, reason, record in repeated.iter_rows():
         yield Reject(line, record, field_, reason, "a chave está de novo mais abaixo no arquivo", "", originals[line])
-
-
-def _structural(reject: Reject) -> bool:
-    return not reject.field and reject.reason in _STRUCTURAL
 
 
 def _stack(frames: list[pl.DataFrame], schema: dict[str, pl.DataType]) -> pl.DataFrame:

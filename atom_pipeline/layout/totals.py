@@ -1,7 +1,8 @@
 """Header and trailer: where they stand, what they say, and whether the file agrees (FAULTS 20).
 
 Counts are of lines as they stand in the file, refused ones too; sums are over the lines whose value could be read.
-What is wrong here refuses the file whole: CABECALHO_DIVERGE or TRAILER_DIVERGE, with both numbers.
+What is wrong here refuses the file whole: CABECALHO_DIVERGE or TRAILER_DIVERGE, with both numbers, and FORA_DO_LAYOUT
+when not one line is of the layout.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from atom_pipeline.layout.model import Record, RecordRole, Severity, Total, Vers
 
 _CODES = {RecordRole.HEADER: "CABECALHO_DIVERGE", RecordRole.TRAILER: "TRAILER_DIVERGE"}
 _WORDS = {RecordRole.HEADER: "o cabeçalho", RecordRole.TRAILER: "o trailer"}
+_STRUCTURAL = frozenset({"TAMANHO", "REGISTRO_DESCONHECIDO", "COLUNAS"})
+_OTHER = "confira se o arquivo é deste layout e desta versão"
 _REMEDY = "peça ao banco o arquivo inteiro"
 
 
@@ -39,6 +42,8 @@ class Tally:
         self._found: dict[RecordRole, dict[str, Any]] = {}
         self._places: dict[RecordRole, int] = {}
         self._last_line = 0
+        self._strange: list[LineFault] = []  # the first of them
+        self._strangers = 0  # detail lines that are no record of the layout
         self.lines = 0
         self.rows_read = 0
 
@@ -70,6 +75,9 @@ class Tally:
             role = self._roles.get(fault.record, RecordRole.DETAIL)
             if role is RecordRole.DETAIL:
                 self.rows_read += 1
+                if fault.reason in _STRUCTURAL:
+                    self._strangers += 1
+                    self._strange = self._strange or [fault]
             else:
                 raise self._refused(role, f"{_WORDS[role]} não é legível: {_told(fault)}", fault.line)
 
@@ -92,9 +100,12 @@ class Tally:
         self._places[role] = line
 
     def verify(self) -> None:
-        """Compare the file with what header and trailer say. Raises FileRefused with both numbers."""
+        """Compare the file with its layout, its header and its trailer. Raises FileRefused, with both numbers."""
         if not self.lines:
             return
+        if self.rows_read and self._strangers == self.rows_read:
+            message = f"nenhuma das {self.rows_read} linhas é do layout; a primeira: {_told(self._strange[0])}"
+            raise FileRefused("FORA_DO_LAYOUT", message, _OTHER, file=self._name, line=self._strange[0].line)
         for record in self._version.records:
             if record.role is RecordRole.DETAIL:
                 continue
