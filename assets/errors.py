@@ -21,12 +21,15 @@ from atom_pipeline.layout.lines import original_lines
 from atom_pipeline.layout.model import Stage
 from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.writing import write_file
+from resources.corrections import control_mark
+from resources.durable import hash_file
 from resources.ledger_records import FileRecord, Output
 from resources.runtime import PortfolioRuntime
 
 KIND = "erros"
 FOLDER = "erros"
-COLUMNS = ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original")
+ROW = ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original")
+COLUMNS = (*ROW, "controle")
 # The line is given back as it came: what only a rule set aside is not wrong in itself.
 BY_RULE = "posta de lado por uma regra"
 
@@ -43,11 +46,16 @@ def error_files(runtime: PortfolioRuntime, day: date) -> Iterator[ErrorFile]:
     """Every source file of the day with rows to give back, in order of arrival."""
     refused = runtime.lake.read("recusadas", day)
     aside = runtime.lake.read("ignoradas", day)
+    read = set(runtime.lake.read("cargas", day).select("layout", "arquivo", "sha256").iter_rows())
     for file in runtime.ledger.files(day):
+        if (file.layout, file.name, file.sha256) not in read:
+            continue  # it came after the day was read: the rows are of another version, and the next run gives them
         mine = (pl.col("layout") == file.layout) & (pl.col("arquivo") == file.name)
-        rows = pl.concat([refused.filter(mine).select(COLUMNS), _with_lines(runtime, file, day, aside.filter(mine))])
+        rows = pl.concat([refused.filter(mine).select(ROW), _with_lines(runtime, file, day, aside.filter(mine))])
         if rows.height:
-            yield ErrorFile(file, rows.sort("linha", "motivo"))
+            rows = rows.sort("linha", "motivo")
+            marks = [control_mark(file.sha256, line) for line in rows["linha"]]
+            yield ErrorFile(file, rows.with_columns(pl.Series("controle", marks, dtype=pl.String)))
 
 
 def _with_lines(runtime: PortfolioRuntime, file: FileRecord, day: date, aside: pl.DataFrame) -> pl.DataFrame:
@@ -67,11 +75,14 @@ def _with_lines(runtime: PortfolioRuntime, file: FileRecord, day: date, aside: p
         motivo=pl.col("motivo"),
         detalhe=pl.coalesce("detalhe", pl.lit(BY_RULE)),
         original=pl.col("linha").replace_strict(lines, default=None, return_dtype=pl.String),
-    ).select(COLUMNS)
+    ).select(ROW)
 
 
 def publish_errors(runtime: PortfolioRuntime, day: date) -> list[Output]:
-    """Write the day's error files to the drop. The same rows again change nothing; others replace our own file."""
+    """Write the day's error files to the drop. The same rows again change nothing; others replace our own file.
+
+    Our own is also one that was corrected in its place and applied from there.
+    """
     layout = runtime.output_layout(Stage.ERROS)
     known = {output.name: output for output in runtime.ledger.outputs(day, KIND)}
     published: list[Output] = []
@@ -81,8 +92,10 @@ def publish_errors(runtime: PortfolioRuntime, day: date) -> list[Output]:
             local = Path(folder) / name
             rows = found.rows.with_columns(pl.col("linha").cast(pl.Int64))
             written = write_file(layout, rows, local, day=day)
-            before = known.get(name)
-            sent = runtime.drop.publish(local, name, FOLDER, replaces=before.sha256 if before else None)
+            ours = {known[name].sha256} if name in known else set()
+            ours |= {hash_file(runtime.archive / one.error_file) for one in runtime.ledger.corrections(found.file.name)}
+            there = runtime.drop.sha256(name, FOLDER)
+            sent = runtime.drop.publish(local, name, FOLDER, replaces=there if there in ours else None)
             output = Output(day, KIND, name, sent.url, sent.sha256, written.rows)
             published.append(runtime.ledger.record_output(output))
     return published

@@ -1,9 +1,10 @@
 """From the drop to the archive and the ledger, once (DESIGN section 6, FAULTS 1 to 16).
 
 Which names mean what is in ``atom_pipeline.layout.names``, what a file holds is not looked at here beyond the few bytes
-that tell two layouts apart. The order of steps loses nothing and repeats nothing: download beside the archive, verify,
-rename into the archive, record in the ledger. A file that was archived and not recorded is recognised by its bytes.
-The source is left as it is.
+that tell two layouts apart. An error file that came back corrected makes a new version of the file it is about: how is
+in ``corrections``. The order of steps loses nothing and repeats nothing: download beside the archive, verify, rename
+into the archive, record in the ledger. A file that was archived and not recorded is recognised by its bytes. The source
+is left as it is.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.names import NameMatch, match_name, working_day
 from atom_pipeline.layout.reading import sniff
+from resources.corrections import DroppedErrors, apply_correction, file_corrected_by
 from resources.durable import hash_file, sync_folder
 from resources.file_server import FileServer, RemoteFile, is_plain_name, printable
 from resources.ledger import Ledger
 from resources.ledger_files import Listed
-from resources.ledger_records import Arrival, FileRecord, NewFile, Sighting
+from resources.ledger_records import Arrival, FileRecord, NewFile, Recorded, Sighting
 
 DONE_SUFFIXES = (".done", ".ok")
 # A file rewritten within the resolution of its server's clock keeps its size and time: until this has passed since the
@@ -72,6 +74,7 @@ class CollectReport:
 
     collected: tuple[Collected, ...] = ()
     replaced: tuple[Collected, ...] = ()  # new versions of names that were known
+    corrected: tuple[Collected, ...] = ()  # new versions made by error files that came back
     duplicates: tuple[Collected, ...] = ()
     same: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -89,6 +92,7 @@ class CollectReport:
 class _Candidate:
     listed: RemoteFile
     matches: list[NameMatch]
+    corrects: str | None = None  # the name of the file that it, an error file, is about
 
 
 def collect(
@@ -142,13 +146,14 @@ class _Collection:
             candidates = [candidate for candidate in candidates if candidate.listed.name == only]
         known = self.ledger.known_files(candidate.listed.name for candidate in candidates)
         same, found, errors, days = list[str](), list[Collected](), list[CollectError](), set[date]()
+        corrected: list[Collected] = []
         for candidate in candidates:
             name = candidate.listed.name
             try:
-                if self._is_settled(sightings[name], known.get(name), candidate.matches):
+                if self._is_settled(sightings[name], known.get(name), candidate):
                     same.append(name)
                     continue
-                outcome, touched = self._collect(candidate)
+                outcome, touched = self._correct(candidate) if candidate.corrects else self._collect(candidate)
             except SQLAlchemyError:
                 raise  # without the ledger nothing can go on
             except Exception as error:  # one bad file must not keep the others from the day
@@ -159,10 +164,11 @@ class _Collection:
             if outcome.arrival is Arrival.SAME:
                 same.append(name)
             else:
-                found.append(outcome)
+                (corrected if candidate.corrects else found).append(outcome)
         return CollectReport(
             collected=tuple(file for file in found if file.arrival is Arrival.NEW),
             replaced=tuple(file for file in found if file.arrival is Arrival.VERSION),
+            corrected=tuple(corrected),
             duplicates=tuple(file for file in found if file.arrival is Arrival.DUPLICATE),
             same=tuple(same),
             unknown=tuple(unknown),
@@ -180,8 +186,12 @@ class _Collection:
     def _sort(
         self, listing: dict[str, RemoteFile], sightings: dict[str, Sighting]
     ) -> tuple[list[_Candidate], list[str], list[str]]:
-        """Which files can be collected now, in order of arrival, which no layout knows, which are not stable yet."""
+        """Which files can be collected now, in order of arrival, which no layout knows, which are not stable yet.
+
+        Corrections come last: the file that one is about may be among the others, in a newer version.
+        """
         candidates: list[_Candidate] = []
+        corrections: list[_Candidate] = []
         unknown: list[str] = []
         unstable: list[str] = []
         for name, file in sorted(listing.items(), key=lambda item: (item[1].mtime or _LONG_AGO, item[0])):
@@ -193,10 +203,12 @@ class _Collection:
             matches = match_name(self.catalogue, file.name) if is_plain_name(file.name) else []
             if matches:
                 candidates.append(_Candidate(file, matches))
+            elif is_plain_name(file.name) and (about := file_corrected_by(self.catalogue, file.name)):
+                corrections.append(_Candidate(file, [], corrects=about))
             else:
                 unknown.append(name)
         self.ledger.record_unknown([_listed(name, listing[name]) for name in unknown])
-        return candidates, unknown, unstable
+        return candidates + corrections, unknown, unstable
 
     def _is_stable(self, file: RemoteFile, sightings: dict[str, Sighting], listing: dict[str, RemoteFile]) -> bool:
         name = printable(file.name)
@@ -205,13 +217,16 @@ class _Collection:
         # A little less than the pause will do: clocks are set back a little now and then.
         return self.looked_at - sightings[name].first_seen_at >= timedelta(seconds=max(0.9 * self.pause, 1e-6))
 
-    def _is_settled(self, sighting: Sighting, known: FileRecord | None, matches: list[NameMatch]) -> bool:
-        """Whether what is in the drop is, without looking at its bytes, what was collected before."""
-        if known is None or sighting.verified_at is None:
+    def _is_settled(self, sighting: Sighting, known: FileRecord | None, candidate: _Candidate) -> bool:
+        """Whether what is in the drop is, without looking at its bytes, what was collected or applied before."""
+        if sighting.verified_at is None:
             return False
         shown = sighting.first_seen_at if sighting.mtime is None else min(sighting.mtime, sighting.first_seen_at)
-        return sighting.verified_at - shown >= RESOLUTION and any(
-            (match.layout.layout, self._day(match)) == (known.layout, known.day) for match in matches
+        if sighting.verified_at - shown < RESOLUTION:
+            return False
+        return candidate.corrects is not None or any(
+            known is not None and (match.layout.layout, self._day(match)) == (known.layout, known.day)
+            for match in candidate.matches
         )
 
     def _collect(self, candidate: _Candidate) -> tuple[Collected, frozenset[date]]:
@@ -231,16 +246,47 @@ class _Collection:
                 stamp=match.stamp,
                 excel=match.excel,
             )
-            twin = self.ledger.same_bytes(new)
-            new = replace(new, archived_path=self._archive(temporary, new, twin))
+            recorded = self._recorded_as_corrected(new)
+            if recorded is None:
+                twin = self.ledger.same_bytes(new)
+                new = replace(new, archived_path=self._archive(temporary, new, twin))
         finally:
             temporary.unlink(missing_ok=True)
-        recorded = self.ledger.record_file(new)
+        return self._outcome(name, recorded or self.ledger.record_file(new))
+
+    def _recorded_as_corrected(self, new: NewFile) -> Recorded | None:
+        """Nothing new, when the version in force is a correction of these bytes: the drop still has them."""
+        known = self.ledger.corrected_version(new.name, new.sha256)
+        if known is None or (known.layout, known.day) != (new.layout, new.day):
+            return None
+        return Recorded(Arrival.SAME, known, frozenset())
+
+    def _correct(self, candidate: _Candidate) -> tuple[Collected, frozenset[date]]:
+        """Download an error file that came back, and apply it to the file it is about."""
+        name, about = candidate.listed.name, candidate.corrects or ""
+        temporary, made = (self._unfinished() / uuid.uuid4().hex for _ in range(2))
+        try:
+            self.server.download(candidate.listed, temporary)
+            recorded = apply_correction(
+                DroppedErrors(name, about, temporary),
+                made,
+                catalogue=self.catalogue,
+                ledger=self.ledger,
+                archive_root=self.archive_root,
+                archive=lambda local, new: self._archive(local, new, None),
+            )
+        finally:
+            temporary.unlink(missing_ok=True)
+            made.unlink(missing_ok=True)
+        return self._outcome(name, recorded)
+
+    def _outcome(self, name: str, recorded: Recorded) -> tuple[Collected, frozenset[date]]:
+        """What was made of the drop's file ``name``, the bytes of which are known now."""
         self.ledger.record_verified(name)
-        if recorded.days:
-            logger.info("%s: %s, %s, day %s", name, recorded.arrival, new.layout, new.day)
         file = recorded.file
-        outcome = Collected(name, file.layout, file.day, recorded.arrival, file.id, file.size, file.sha256)
+        if recorded.days:
+            logger.info("%s: %s, %s, day %s", name, recorded.arrival, file.layout, file.day)
+        outcome = Collected(file.name, file.layout, file.day, recorded.arrival, file.id, file.size, file.sha256)
         return outcome, recorded.days
 
     def _decide(self, candidate: _Candidate, local: Path) -> NameMatch:

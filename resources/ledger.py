@@ -1,8 +1,8 @@
 """The ledger: what is known of every file, day and wave of a portfolio, in PostgreSQL (schema ``controle``).
 
-Opening and migrating belong here; the statements are in ``ledger_files``, ``ledger_days`` and ``ledger_waves``, the
-values in ``ledger_records``. Everything is idempotent and transactional: a process may be killed anywhere, and two may
-do the same thing at once.
+Opening and migrating belong here; the statements are in ``ledger_files``, ``ledger_corrections``,
+``ledger_days`` and ``ledger_waves``, the values in ``ledger_records``. Everything is idempotent and transactional: a
+process may be killed anywhere, and two may do the same thing at once.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from alembic.config import Config
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Engine
 
+from resources.ledger_corrections import LedgerCorrections
 from resources.ledger_days import LedgerDays
-from resources.ledger_files import LedgerFiles
 from resources.ledger_section import lock_key
 from resources.ledger_tables import SCHEMA
 from resources.ledger_waves import LedgerWaves
@@ -26,7 +26,7 @@ from resources.postgres import engine
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-class Ledger(LedgerFiles, LedgerDays, LedgerWaves):
+class Ledger(LedgerCorrections, LedgerDays, LedgerWaves):
     """One portfolio's ledger. The engine may be shared; the tables must be there (``migrate``, ``open_ledger``)."""
 
 

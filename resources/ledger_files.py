@@ -121,6 +121,12 @@ class LedgerFiles(Section):
             )
             return {row.name: _file(row) for row in rows}
 
+    def versions(self, name: str) -> list[FileRecord]:
+        """Every version of a name that was ever collected, newest first."""
+        query = select(files).where(files.c.portfolio == self.portfolio, files.c.name == name)
+        with self.engine.connect() as connection:
+            return [_file(row) for row in connection.execute(query.order_by(files.c.version.desc()))]
+
     def files(self, day: date, layout: str | None = None, *, every: bool = False) -> list[FileRecord]:
         """The day's current files in order of arrival; with ``every``, replaced ones and duplicates as well."""
         query = select(files).where(files.c.portfolio == self.portfolio, files.c.day == day)

@@ -98,6 +98,21 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """Bytes of a name (``sha256``) that are those of ``corrects`` with some lines changed by an error file.
+
+    ``error_file`` is where that file lies, relative to the archive's folder.
+    """
+
+    name: str
+    sha256: str
+    corrects: str
+    lines: int
+    error_file: str
+    at: datetime | None = None  # set by the ledger
+
+
+@dataclass(frozen=True)
 class InputFile:
     layout: str
     name: str

@@ -102,6 +102,18 @@ loads = Table(
     CheckConstraint("rows_read = rows_accepted + rows_refused", name="every_row_is_accounted_for"),
 )
 
+corrections = Table(
+    "corrections",
+    metadata,
+    _text("portfolio", primary_key=True),
+    _text("name", primary_key=True),
+    _text("sha256", primary_key=True),
+    _text("corrects", primary_key=True),
+    Column("lines", BigInteger, nullable=False),
+    _text("error_file"),
+    _instant("at"),
+)
+
 sightings = Table(
     "sightings",
     metadata,

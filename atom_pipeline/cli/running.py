@@ -75,6 +75,8 @@ def print_collected(report: CollectReport) -> None:
         f"collected {fresh} file(s), {len(report.replaced)} of them a new version; "
         f"{len(report.duplicates)} duplicate(s), {len(report.same)} known already"
     )
+    for file in report.corrected:
+        console.print(f"  corrected by its error file, a new version: {file.name}, day {file.day}", markup=False)
     for name in report.unknown:
         console.print(f"  no layout knows this name, left where it is: {name}", markup=False)
     for name in report.unstable:

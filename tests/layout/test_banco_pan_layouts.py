@@ -215,9 +215,9 @@ FACTS = {
         Stage.ERROS,
         Merge.APPEND,
         (),
-        {"erro": (7, None)},
+        {"erro": (8, None)},
         {},
-        ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original"),
+        ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original", "controle"),
         direction="out",
     ),
     "base_inicial": Facts(
