@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from atom_pipeline.errors import FileRefused
 
 BLOCK_BYTES = 64 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
-_SCANNED = 1 << 20  # bytes looked at in one go: temporaries stay in the processor's cache
+SCANNED = 1 << 20  # bytes looked at in one go: temporaries stay in the processor's cache
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -123,9 +124,15 @@ def printable(text: str) -> str:
 
 def positions_of(array: npt.NDArray[np.uint8], byte: int) -> Positions:
     """Where a byte stands in an array of bytes."""
-    found = [
-        np.flatnonzero(array[start : start + _SCANNED] == byte) + start for start in range(0, len(array), _SCANNED)
-    ]
+    return positions_where(array, lambda piece: piece == byte)
+
+
+def positions_where(
+    array: npt.NDArray[np.uint8], wanted: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
+) -> Positions:
+    """Where bytes are as wanted, looked at in pieces that fit the processor's cache."""
+    starts = range(0, len(array), SCANNED)
+    found = [np.flatnonzero(wanted(array[start : start + SCANNED])) + start for start in starts]
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 

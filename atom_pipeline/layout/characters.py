@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from atom_pipeline.errors import FileRefused
-from atom_pipeline.layout.blocks import Block, Positions
+from atom_pipeline.layout.blocks import SCANNED, Block, Positions, positions_where
 
-_SCANNED = 1 << 20  # bytes looked at in one go: temporaries stay in the processor's cache
 _UNDEFINED_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 
 
@@ -91,12 +90,7 @@ class CharacterCheck:
         array = block.array
         found: list[Positions] = []
         if self._may_hold_forbidden(block):
-            bad = np.concatenate(
-                [
-                    np.flatnonzero(self._forbidden[array[start : start + _SCANNED]]) + start
-                    for start in range(0, len(array), _SCANNED)
-                ]
-            )
+            bad = positions_where(array, lambda piece: self._forbidden[piece])
             if not block.record_length:
                 follows = array[np.minimum(bad + 1, len(array) - 1)]
                 bad = bad[(array[bad] != 10) & ~((array[bad] == 13) & (follows == 10))]
@@ -117,7 +111,7 @@ class CharacterCheck:
 
 def count_between(array: npt.NDArray[np.uint8], first: int, size: int) -> int:
     """How many bytes are among the ``size`` values from ``first`` on."""
-    pieces = (array[start : start + _SCANNED] for start in range(0, len(array), _SCANNED))
+    pieces = (array[start : start + SCANNED] for start in range(0, len(array), SCANNED))
     return sum(int(np.count_nonzero((piece - np.uint8(first) if first else piece) < size)) for piece in pieces)
 
 
@@ -131,7 +125,7 @@ def _invalid_utf8(block: Block) -> Positions:
         valid = False
     if valid and b"\xef\xbf\xbd" not in block.data and b"\xc2" not in block.data:
         return np.empty(0, dtype=np.int64)
-    accents = np.flatnonzero(block.array >= 0x80)
+    accents = positions_where(block.array, lambda piece: piece >= 0x80)
     rows = np.unique(np.searchsorted(block.starts, accents, side="right") - 1)
     for row in rows.tolist():
         start = int(block.starts[row])

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.layout.batches import Batch, LineFault, Portion, accepted_forms
-from atom_pipeline.layout.blocks import Block, BlockReader, Positions
+from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_where
 from atom_pipeline.layout.characters import CharacterCheck
 from atom_pipeline.layout.convert import Decoded, RecordPlan, convert
 
@@ -46,22 +46,22 @@ def _places(plan: RecordPlan, block: Block, rows: Positions) -> pl.DataFrame:
     """
     starts = np.array([start for _, start, _ in plan.spans], dtype=np.int64)
     widths = np.array([stop - start for _, start, stop in plan.spans], dtype=np.int64)
-    extra = np.array([len(bytes([i]).decode(block.encoding, "replace").encode()) - 1 for i in range(256)], np.uint8)
-    accents = np.flatnonzero(block.array >= 0x80)
-    lines_with_accents = np.unique(np.searchsorted(block.starts, accents, side="right") - 1)
-    moved = np.flatnonzero(np.isin(rows, lines_with_accents))
-    width = plan.record.length or 0
-    places = np.empty((len(starts), len(rows)), dtype=np.int64)
-    sizes = np.empty_like(places)
-    places[:], sizes[:] = starts[:, None], widths[:, None]
-    matrix = np.lib.stride_tricks.sliding_window_view(block.array, width)[block.starts[rows[moved]]]
-    added = np.add.reduceat(extra[matrix], starts, axis=1, dtype=np.int64).T
-    sizes[:, moved] += added
-    places[1:, moved] += np.cumsum(added, axis=0)[:-1]
-    first = int(np.argmax((added > 0).any(axis=1))) if len(moved) else len(starts)
+    extra = np.array([len(bytes([i]).decode(block.encoding, "replace").encode()) - 1 for i in range(256)])
+    accents = positions_where(block.array, lambda piece: piece >= 0x80)
+    lines = np.searchsorted(block.starts, accents, side="right") - 1
+    place_of = np.full(block.height, -1, dtype=np.int64)
+    place_of[rows] = np.arange(len(rows))
+    mine = place_of[lines] >= 0
+    accents, lines = accents[mine], lines[mine]
+    fields = np.searchsorted(starts, accents - block.starts[lines], side="right") - 1
+    cells = fields * len(rows) + place_of[lines]
+    added = np.bincount(cells, weights=extra[block.array[accents]], minlength=len(starts) * len(rows))
+    added = added.astype(np.int64).reshape(len(starts), len(rows))
+    moved = np.cumsum(added, axis=0)
     columns: dict[str, npt.NDArray[np.int64]] = {}
-    for i in range(first, len(starts)):
-        columns[_start(i)], columns[_size(i)] = places[i], sizes[i]
+    for i in range(int(fields.min()) if len(fields) else len(starts), len(starts)):
+        columns[_start(i)] = starts[i] + moved[i] - added[i]
+        columns[_size(i)] = widths[i] + added[i]
     return pl.DataFrame(columns)
 
 

@@ -48,16 +48,17 @@ class RecordRenderer:
 
         Raises RecordError for a column that is not of the layout and for a value that is not of its type.
         """
-        unknown = [name for name in records.columns if name not in self.schema and name not in {LINE, RECORD, "record"}]
+        given = records.schema  # made anew at each look
+        unknown = [name for name in given if name not in self.schema and name not in {LINE, RECORD, "record"}]
         if unknown:
             raise RecordError(f"{self.record.name}: columns that are not in the layout: {', '.join(unknown)}")
         columns: list[pl.Expr] = []
         for field in self.fields:
             dtype = self.schema[field.name]
-            if field.name not in records.columns:
+            if field.name not in given:
                 value = None if field.default is None or field.equals is not None else parse_default(field)
                 columns.append(pl.lit(value, dtype=dtype).alias(field.name))
-            elif records.schema[field.name] != dtype:
+            elif given[field.name] != dtype:
                 columns.append(self._cast(records, field, dtype, row_of))
             else:
                 columns.append(pl.col(field.name))

@@ -20,7 +20,6 @@ from tests.layout.small_layouts import delimited, layout_of, read, reasons, valu
 A, B = {"name": "a", "title": "Coluna A"}, {"name": "b", "title": "Coluna B"}
 AB = delimited(A, B, max_rejects=1)
 TITLES = b"Coluna A;Coluna B\n"
-MONEY = {"name": "v", "type": "decimal", "decimals": 2, "decimal_mark": ",", "thousands_mark": ".", "signed": "leading"}
 
 
 def test_titles_are_compared_without_case_and_blanks_in_any_order() -> None:

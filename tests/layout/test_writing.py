@@ -221,9 +221,6 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
 TWO = ({"name": "a", "title": "Coluna A"}, {"name": "b"})
 
 
-MONEY = {"name": "v", "type": "decimal", "decimals": 2, "decimal_mark": ",", "thousands_mark": ".", "signed": "leading"}
-
-
 def lines(content: bytes) -> list[str]:
     return content.decode("latin-1").splitlines()
 
