@@ -180,8 +180,9 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
     step_name = f"etapa_{plan.stage.value}"
     place = STEPS.index(plan)
     before = [f"etapa_{earlier.stage.value}" for earlier in STEPS[:place] if earlier.changes_contratos][-1:]
-    # Each step follows the one before it, and what it reads; batimento waits for the whole day's reading (R021).
-    deps = ["abertura", *before, *received_keys(catalogue, *(() if plan.waits else (plan.stage,)))]
+    # Each step follows the one before it, and what it reads; batimento waits for all that the steps read (R021).
+    read = [step.stage for step in STEPS] if plan.waits else [plan.stage]
+    deps = [*(before or ["abertura"]), *received_keys(catalogue, *read)]
     if plan.stage is Stage.TELEFONES:
         deps.append("cadastro")
     rules = f"\n\nRegras: {', '.join(plan.rules)}."
@@ -269,11 +270,25 @@ def close_day(runtime: PortfolioRuntime, day: date) -> dict[str, pl.DataFrame]:
 
 def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
     name = catalogue.portfolio.portfolio
-    deps = [*(f"etapa_{plan.stage.value}" for plan in STEPS), "cadastro", *received_keys(catalogue)]
+    steps = [f"etapa_{plan.stage.value}" for plan in STEPS]
+    read = received_keys(catalogue)
+    deps = {
+        "contratos": steps[-1:],
+        "fichas": ["contratos", "cadastro"],
+        "enderecos": ["cadastro"],
+        "marcacoes": received_keys(catalogue, Stage.MASSIVA, Stage.HISTORICO),
+        "movimentos": steps,
+        "ignoradas": steps,
+        "recusadas": read,
+        "sinalizadas": read,
+        "cargas": read,
+    }
 
     @dg.multi_asset(
         name=f"{name}__fechamento",
-        specs=[_spec(catalogue, table, deps, DESCRIPTIONS[table], {"polars", "parquet"}) for table in CLOSED_HERE],
+        specs=[
+            _spec(catalogue, table, deps[table], DESCRIPTIONS[table], {"polars", "parquet"}) for table in CLOSED_HERE
+        ],
     )
     @told_to_people
     def fechamento(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:

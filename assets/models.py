@@ -48,7 +48,9 @@ def local_table(runtime: PortfolioRuntime, table: str, day: date) -> Path | pl.D
 def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinition:
     """The asset of one model, with its dependencies and columns as its own file gives them."""
     portfolio = catalogue.portfolio
-    tables = sorted(model.dependencies - {CALENDAR_TABLE})
+    # A model that reads no table still belongs to a day whose base is made; without it, a range of days would be
+    # split into two runs each.
+    tables = sorted(model.dependencies - {CALENDAR_TABLE}) or ["base"]
 
     @dg.asset(
         key=asset_key(portfolio.portfolio, model.name),

@@ -208,7 +208,7 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
     @dg.asset(
         **described(
             BAIXA,
-            [BAIXA, MAILING],
+            [BAIXA, MAILING, "base"],
             "O arquivo de baixa do Manager (UC007): o que ele tem e não deve mais ter, na primeira onda depois de "
             "conhecido. Não espera a carga nem um batimento retido.",
         )

@@ -139,11 +139,13 @@ def expected_files(
     return out
 
 
-def waits_of_batimento(portfolio: Portfolio, expected: Sequence[Expected], files: Sequence[DayFile]) -> list[str]:
+def waits_of_batimento(
+    portfolio: Portfolio, expected: Sequence[Expected], files: Sequence[DayFile], before: Collection[str]
+) -> list[str]:
     """What the batimento still waits for (R021, UC006), in words; empty when it may run.
 
     It needs a loaded file of each expectation in ``batimento.waits_for`` (a refused one does not count), and that every
-    file of the day that was collected has been read: one that was refused has had its answer.
+    collected file of the layouts ``before`` it (enrichment, exclusão) has been read: a refused one has had its answer.
     """
     by_name = {item.name: item for item in expected}
     waits = [
@@ -151,8 +153,8 @@ def waits_of_batimento(portfolio: Portfolio, expected: Sequence[Expected], files
         for name in portfolio.batimento.waits_for
         if name not in by_name or not by_name[name].fulfilled
     ]
-    waits += [f"{file.layout}: {file.name} ainda não foi lido" for file in files if file.outcome is Outcome.PENDING]
-    return waits
+    unread = [file for file in files if file.layout in before and file.outcome is Outcome.PENDING]
+    return waits + [f"{file.layout}: {file.name} ainda não foi lido" for file in unread]
 
 
 def fold_fingerprint(files: Sequence[DayFile], decisions: Collection[Taken], previous_hash: str | None) -> str:

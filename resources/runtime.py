@@ -46,6 +46,16 @@ from resources.settings import Settings
 
 Clock = Callable[[], datetime]
 IMPORTED = "base_inicial"  # among a base's tables: it was not made by a run but brought at go-live
+# What the precondition of UC006 names: a file of these that was collected is read before the batimento runs.
+BEFORE_BATIMENTO = (
+    Stage.REMESSA,
+    Stage.PARCELAS,
+    Stage.GARANTIAS,
+    Stage.TELEFONES,
+    Stage.REFIN,
+    Stage.ACORDOS,
+    Stage.EXCLUSAO,
+)
 OUTCOMES = {"loaded": Outcome.LOADED, "refused": Outcome.REFUSED}
 
 
@@ -172,7 +182,8 @@ class PortfolioRuntime:
 
     def batimento_waits(self, day: date) -> list[str]:
         """What the day's batimento waits for, in words; empty when it may run (R021)."""
-        return waits_of_batimento(self.portfolio, self.expected(day), self.day_files(day))
+        before = {layout.layout for layout in self.layouts(*BEFORE_BATIMENTO)}
+        return waits_of_batimento(self.portfolio, self.expected(day), self.day_files(day), before)
 
     def verdicts(self, day: date) -> list[VerdictRecord]:
         """The verdicts in force on a day: of each guard the last, if it is about the files the day has now."""

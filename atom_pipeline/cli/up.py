@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,11 +48,15 @@ def up(
             console.print(f"{ended} run(s) that an earlier stop left unfinished are marked as failed.")
         console.print(f"home     {settings.home}")
         console.print(f"UI       http://{host}:{port}  (Ctrl-C stops it)")
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
-        child = subprocess.Popen([*command, "-h", host, "-p", str(port)], cwd=PROJECT_ROOT, env=os.environ)
-        code = _wait(child)
-    if code:
-        raise AtomError(f"dagster ended by itself with code {code}: its last lines above say why")
+        location = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
+        module = [sys.executable, "-m"]
+        services = {
+            "daemon": [*module, "dagster._daemon", "run", *location],
+            "webserver": [*module, "dagster_webserver", *location, "-h", host, "-p", str(port)],
+        }
+        stopped = serve(services, cwd=PROJECT_ROOT)
+    if stopped is not None:
+        raise AtomError(f"Dagster's {stopped} ended by itself: its last lines above say why")
 
 
 @contextmanager
@@ -67,7 +73,8 @@ def only_one(engine: Engine) -> Iterator[None]:
 def end_orphaned_runs() -> int:
     """Mark as failed the runs that a kill left as started, and free their places in the queue; returns how many.
 
-    Called while no daemon runs and no other `atom up` can start: whatever is under way then has no process.
+    Called while no daemon runs and no other `atom up` can start: whatever is under way then has no process, but for
+    the runs of a command line that is still at work.
     """
     from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
@@ -78,7 +85,7 @@ def end_orphaned_runs() -> int:
         DagsterRunStatus.NOT_STARTED,
     ]
     with DagsterInstance.get() as instance:
-        runs = instance.get_runs(RunsFilter(statuses=unfinished))
+        runs = [run for run in instance.get_runs(RunsFilter(statuses=unfinished)) if not is_at_work(run.tags)]
         for run in runs:
             instance.report_run_failed(run, "The process of this run ended without saying so; run the day again.")
             if instance.event_log_storage.supports_global_concurrency_limits:
@@ -86,19 +93,40 @@ def end_orphaned_runs() -> int:
         return len(runs)
 
 
-def _wait(child: subprocess.Popen[bytes]) -> int:
-    """The child's exit code; 0 when a person stopped it."""
+def is_at_work(tags: Mapping[str, str]) -> bool:
+    """Whether the command that made a run still runs, on this machine or (as far as one can know) on another."""
+    import psutil
+
+    from atom_pipeline.cli.running import PROCESS_TAG
+
+    host, _, pid = tags.get(PROCESS_TAG, "").rpartition(":")
+    if not host:
+        return False
+    return host != socket.gethostname() or psutil.pid_exists(int(pid))
+
+
+def serve(services: Mapping[str, list[str]], *, cwd: Path) -> str | None:
+    """Run processes until a person stops them (None) or one ends by itself (its name); then stop the others."""
+    children = {name: subprocess.Popen(command, cwd=cwd) for name, command in services.items()}
     try:
-        return child.wait()
+        while True:
+            for name, child in children.items():
+                if child.poll() is not None:
+                    return name
+            time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("stopping…")
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        return 0
+        return None
+    finally:
+        for child in children.values():
+            if child.poll() is None:
+                child.send_signal(signal.SIGINT)
+        for child in children.values():
+            try:
+                child.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
 
 
 def _refuse_taken_port(host: str, port: int) -> None:

@@ -134,7 +134,8 @@ def test_a_held_batimento_stops_the_carga_but_neither_the_base_nor_the_baixas(tm
         assert house.run(TUE).success
         assert list(house.situacoes(TUE).values()).count("BAIXADO") == 38
         assert [wave.kind.value for wave in house.runtime.ledger.waves(TUE)] == ["baixa", "baixa"]
-        assert house.runtime.sending(TUE).reasons == ("parcelas: aguardando", "garantias: aguardando")
+        waited = ("parcelas: atrasado", "garantias: atrasado", "refin: aguardando")
+        assert house.runtime.sending(TUE).reasons == waited
 
         house.runtime.ledger.decide(TUE, "send-now", why="parcelas não vêm hoje", author="ana")
         assert house.run(TUE).success
