@@ -23,7 +23,7 @@ from tests.layout.small_layouts import DAY, delimited, fixed, read, values, with
 
 FOLDER = Path(__file__).parents[2] / "layouts" / "banco_pan_veiculos"
 PORTFOLIO = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "portfolio")
-_LETTERS = "AbcÇãé º'=+-@;\"0"
+_LETTERS = "AbcÇãé '=+-@;\"0"  # no º: é and two of them are UTF-8, and a file of those alone is refused
 
 ruled = {
     Rule.CPF: st.integers(1, 999_999_998).map(lambda n: f"{n:09d}" + cpf._calc_check_digits(f"{n:09d}")),
