@@ -1,6 +1,6 @@
 """What a sheet says otherwise than a layout that there is: fields missing, new, moved, resized, retyped.
 
-Records are paired by name, by what tells them apart, else by role; fields by name, else by standing at the same bytes.
+Records are paired by name, by what tells them apart, else by role; fields by name or title, else by place.
 A type is another one only where the sheet's own words exclude the layout's.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from atom_pipeline.layout.model import Field, FieldType, FixedFormat, Record, Version
 from atom_pipeline.layout.sheet_fields import SheetField
+from atom_pipeline.layout.sheet_words import plain
 from atom_pipeline.layout.sheets import SheetLayout, SheetRecord
 
 
@@ -76,6 +77,11 @@ def _of_fields(record: Record, other: SheetRecord, *, fixed: bool) -> Iterator[D
     places = {id(item): (item.start or 0) if fixed else place for place, item in enumerate(other.fields, start=1)}
     left = {item.name: item for item in other.fields}
     pairs = {field.name: left.pop(field.name) for field, _, _ in standing if field.name in left}
+    for field, _, _ in standing:
+        titled = (item for item in left.values() if field.title and plain(item.label) == plain(field.title))
+        found = next(titled, None) if field.name not in pairs else None
+        if found is not None:
+            pairs[field.name] = left.pop(found.name)
     for field, at, width in standing:
         same = (item for item in left.values() if item.row and (places[id(item)], item.width or 0) == (at, width))
         found = next(same, None)

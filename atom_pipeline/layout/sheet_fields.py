@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atom_pipeline.layout.model import FieldType
+from atom_pipeline.layout.sheet_codes import codes_in, constant_in
 from atom_pipeline.layout.sheet_pictures import date_format_of, decimals_in, is_packed, picture_of, type_word
 from atom_pipeline.layout.sheet_places import Place
 from atom_pipeline.layout.sheet_reading import FieldRow
@@ -32,10 +33,7 @@ from atom_pipeline.layout.sheet_words import (
 )
 
 _CONTRACT = re.compile("(?:(?:numero|num|nr|nro|no|cod|codigo)_)?(?:do_)?contrato")
-_CODE = re.compile(r"""["'“‘]?([A-Za-z0-9]{1,10})["'”’]?\s*(?:[-–—=:]|=>|\()\s*(.+?)\)?""")
-_LONE_CODE = re.compile(r"""((?:fixo|constante|sempre|igual a)?\s*:?\s*["'“‘]?)([A-Z0-9]{1,10})["'”’]?""", re.I)
 _MAY_COUNT = "a number without decimals, read as digits: write `type: integer` if it is a quantity"
-_MEANINGS = {"S": "sim", "N": "não"}
 _NUMBERS = frozenset({FieldType.DIGITS, FieldType.INTEGER})
 _MOMENTS = frozenset({FieldType.DATE, FieldType.TIME, FieldType.DATETIME})
 
@@ -44,8 +42,8 @@ _MOMENTS = frozenset({FieldType.DATE, FieldType.TIME, FieldType.DATETIME})
 class SheetField:
     """A field as it was understood. ``keys`` are those of a layout's field, without name and place.
 
-    ``may_be`` are the types that agree with what the sheet says, empty when it says nothing; ``guessed`` the keys that it
-    does not say. ``row`` is 0 for bytes that no row of the sheet has.
+    ``may_be`` are the types that agree with what the sheet says, empty when it says nothing; ``guessed`` are keys that
+    it does not say. ``row`` is 0 for bytes that no row of the sheet has.
     """
 
     row: int
@@ -80,7 +78,7 @@ def understand(row: FieldRow, place: Place, *, fixed: bool) -> SheetField:
     label = row[Column.NAME]
     out = SheetField(row.number, field_name(label), label, place.start, place.width, doubts=list(place.doubts))
     notes = [row[Column.DESCRIPTION] or label]
-    words = set(out.name.split("_"))
+    words = set(re.split(r"[_\d]+", out.name)) - {""}
     if fixed is False and label != out.name:
         out.keys["title"] = label
     _set_type(out, row, place, words, notes, fixed=fixed)
@@ -280,8 +278,8 @@ def _set_codes(out: SheetField, row: FieldRow, notes: list[str]) -> None:
     blank = plain(constant or text) in {*BLANKS, ""}
     if blank or date_format_of(text) or (text and text == row[Column.FORMAT]):
         return
-    only = _constant(out, constant, text)
-    codes = _codes(text)
+    only = constant_in(text, constant, out.width)
+    codes = codes_in(text)
     if only is not None and out.type not in _MOMENTS:
         out.keys["equals"] = only
         return
@@ -290,32 +288,6 @@ def _set_codes(out: SheetField, row: FieldRow, notes: list[str]) -> None:
         return
     notes.append(constant or text)
     out.doubts.append(f"the codes were not understood, and are in the description: {constant or text}")
-
-
-def _constant(out: SheetField, constant: str, text: str) -> str | None:
-    """The one value of a field: said in a column of constants, as ``fixo 1`` or ``'1'``, or a code of its width."""
-    lone = _LONE_CODE.fullmatch(constant or text)
-    if lone is None or (out.width is not None and len(lone[2]) > out.width):
-        return None
-    code = lone[2]
-    surely = constant or lone[1].strip() or code.isdecimal() or (code.isupper() and len(code) == out.width)
-    return code if surely else None
-
-
-def _codes(text: str) -> dict[str, str]:
-    """Codes and meanings of ``1-Ativo; 2-Baixado``, ``S/N``, ``F=física, J=jurídica``; empty when it is no list."""
-    for mark in (r"\s*[;|]\s*", r"\s*,\s*", r"\s*/\s*|\s+ou\s+|\s+e\s+"):
-        items = [item for item in re.split(mark, text) if item]
-        if len(items) < 2:
-            continue
-        found = [_CODE.fullmatch(item) for item in items]
-        if all(found):
-            return {code[1]: code[2].strip() for code in found if code}
-        alone = [_LONE_CODE.fullmatch(item) for item in items]
-        if all(alone):
-            return {code[2]: _MEANINGS.get(code[2].upper(), code[2]) for code in alone if code}
-    one = _CODE.fullmatch(text)
-    return {one[1]: one[2].strip()} if one and len(one[1]) <= 2 else {}
 
 
 def _of_full_width(out: SheetField, codes: dict[str, str]) -> dict[str, str]:

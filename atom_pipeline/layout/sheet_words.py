@@ -93,7 +93,8 @@ IDENTIFIERS = _set(
 )
 NUMBERING = _set("numero num nr")
 QUANTITIES = _set(
-    "quantidade qtd qtde qt dias prazo parcela parcelas ano idade sequencia sequencial seq score total vezes"
+    "quantidade qtd qtde qt dias atraso prioridade vencidas prazo parcela parcelas ano idade sequencia "
+    "sequencial seq score total vezes"
 )
 AMOUNTS = _set("valor vlr vl saldo taxa juros multa desconto renda preco")
 DATES = _set("data dt dat")
@@ -103,7 +104,7 @@ FILLERS = _set("filler branco brancos reservado reserva uso_banco uso_reservado 
 PERSONAL: Mapping[str, str] = {
     word: kind
     for kind, words in {
-        "document": "cpf cnpj rg documento",
+        "document": "cpf cnpj cgc rg documento",
         "name": "nome razao",
         "phone": "telefone fone celular ddd",
         "email": "email mail",

@@ -16,12 +16,11 @@ _WIDTH = 120  # of a line, as in the documents written by hand
 
 def layout_document(sheet: SheetLayout) -> str:
     """The document's text. It may still have findings: load it to know."""
-    head = f"Imported from {sheet.file} by `atom layout import`. `spec` is what the sheet says; a doubt is above its field."
+    head = f"Imported from {sheet.file} by `atom layout import`: `spec` is what the sheet says, doubts stand above."
     lines = _comments(head, "", mark="")
     if any("personal" in item.keys for record in sheet.records for item in record.fields):
-        lines += _comments(
-            "No sheet says what is personal: `personal`, and its `checks`, are by the names.", "", mark=""
-        )
+        head = "No sheet says what is personal: `personal` and its `checks` go by the fields' names."
+        lines += _comments(head, "", mark="")
     for doubt in sheet.doubts:
         lines += _comments(str(doubt), "")
     ending = "txt" if sheet.fixed else "csv"
