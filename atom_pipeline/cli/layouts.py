@@ -116,7 +116,7 @@ def read(
     layout = _layout(name)[1]
     on = day or date.today()
     reading = read_file(layout, file, name=file.name, day=on, excel=file.suffix.lower() == ".xlsx")
-    records_to_csv(layout, reading.frames, records, day=on)
+    records_to_csv(layout, reading, records, day=on)
     console.print(f"{records}: {reading.rows_accepted} of {reading.rows_read} rows")
     if reading.rows_refused:
         shown = reading.rejects.select("linha", "campo", "motivo", "detalhe").head(50)
