@@ -5,7 +5,7 @@ that stop what must not go on. The base of a day is good from the moment the led
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from time import perf_counter
 from typing import Any
@@ -14,8 +14,8 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import BASE, OpenPortfolios, asset_key, told_to_people
-from assets.partitions import day_of, working_days
+from assets.common import BASE, OpenPortfolios, asset_key, asset_spec, told_to_people
+from assets.partitions import day_of
 from assets.steps import CHANGES, STEPS, Applied, StepPlan, apply_step, step_table, write_step
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
@@ -83,17 +83,8 @@ def build_base_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
     ]
 
 
-def _spec(catalogue: Catalogue, name: str, deps: list[str], description: str, kinds: set[str]) -> dg.AssetSpec:
-    portfolio = catalogue.portfolio
-    return dg.AssetSpec(
-        asset_key(portfolio.portfolio, *name.split("/")),
-        deps=[asset_key(portfolio.portfolio, *dep.split("/")) for dep in deps],
-        group_name=BASE,
-        kinds=kinds,
-        owners=list(portfolio.owners),
-        description=description,
-        partitions_def=working_days(portfolio.operation),
-    )
+def _spec(catalogue: Catalogue, path: str, deps: Sequence[str], description: str, kinds: set[str]) -> dg.AssetSpec:
+    return asset_spec(catalogue, BASE, path, deps=deps, description=description, kinds=kinds)
 
 
 def received_keys(catalogue: Catalogue, *stages: Stage) -> list[str]:

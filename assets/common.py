@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -11,7 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
+from assets.partitions import working_days
 from atom_pipeline.errors import AtomError
+from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.masking import scrub
 from resources.runtime import Clock, PortfolioRuntime, open_portfolios
 from resources.settings import Settings
@@ -25,6 +27,22 @@ R = TypeVar("R")
 def asset_key(portfolio: str, *path: str) -> dg.AssetKey:
     """The key of an asset: the portfolio, then the table as the lake names it."""
     return dg.AssetKey([portfolio, *path])
+
+
+def asset_spec(
+    catalogue: Catalogue, group: str, path: str, *, deps: Sequence[str], description: str, kinds: set[str]
+) -> dg.AssetSpec:
+    """An asset of a portfolio: ``path`` and ``deps`` as the lake names tables, one partition per working day."""
+    portfolio = catalogue.portfolio
+    return dg.AssetSpec(
+        asset_key(portfolio.portfolio, *path.split("/")),
+        deps=[asset_key(portfolio.portfolio, *dep.split("/")) for dep in deps],
+        group_name=group,
+        kinds=kinds,
+        owners=list(portfolio.owners),
+        description=description,
+        partitions_def=working_days(portfolio.operation),
+    )
 
 
 @dataclass(frozen=True)

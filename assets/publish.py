@@ -17,7 +17,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import PUBLISH, OpenPortfolios, asset_key, told_to_people
+from assets.common import PUBLISH, OpenPortfolios, asset_key, asset_spec, told_to_people
 from assets.models import SQL_FOLDER, run_model
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Sending
@@ -194,24 +194,21 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
     portfolio = catalogue.portfolio
     name = portfolio.portfolio
 
-    def described(key: str, deps: list[str], text: str) -> dict[str, Any]:
-        return {
-            "key": asset_key(name, "publicado", key),
-            "deps": [asset_key(name, *dep.split("/")) for dep in deps],
-            "partitions_def": working_days(portfolio.operation),
-            "group_name": PUBLISH,
-            "kinds": {"csv", "sftp"},
-            "owners": list(portfolio.owners),
-            "description": text,
-        }
+    kinds = {"csv", "sftp"}
 
-    @dg.asset(
-        **described(
-            BAIXA,
-            [BAIXA, MAILING, "base"],
-            "O arquivo de baixa do Manager (UC007): o que ele tem e não deve mais ter, na primeira onda depois de "
-            "conhecido. Não espera a carga nem um batimento retido.",
-        )
+    @dg.multi_asset(
+        name=f"{name}__publicado_baixa",
+        specs=[
+            asset_spec(
+                catalogue,
+                PUBLISH,
+                f"publicado/{BAIXA}",
+                deps=[BAIXA, MAILING, "base"],
+                kinds=kinds,
+                description="O arquivo de baixa do Manager (UC007): o que ele tem e não deve mais ter, na primeira "
+                "onda depois de conhecido. Não espera a carga nem um batimento retido.",
+            )
+        ],
     )
     @told_to_people
     def publicado_baixa(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
@@ -219,13 +216,19 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
         outcome = send_baixas(runtime, baixa_model, day)
         return dg.MaterializeResult(metadata=_sent_metadata(runtime, outcome, outcome.sending.baixa))
 
-    @dg.asset(
-        **described(
-            MAILING,
-            [MAILING, "guardas", f"publicado/{BAIXA}"],
-            "O arquivo de discagem do Manager (R012, UC003): a carga quando o dia está completo, ou no prazo com o que "
-            "há; depois, incrementais.",
-        ),
+    @dg.multi_asset(
+        name=f"{name}__publicado_mailing",
+        specs=[
+            asset_spec(
+                catalogue,
+                PUBLISH,
+                f"publicado/{MAILING}",
+                deps=[MAILING, "guardas", f"publicado/{BAIXA}"],
+                kinds=kinds,
+                description="O arquivo de discagem do Manager (R012, UC003): a carga quando o dia está completo, ou no "
+                "prazo com o que há; depois, incrementais.",
+            )
+        ],
         check_specs=[
             dg.AssetCheckSpec(
                 "carga_completa",

@@ -223,9 +223,10 @@ def _enriched(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Receiv
     if plan.stage is Stage.TELEFONES:
         cadastro = runtime.lake.read("cadastro", day)
         types = runtime.remessa_codes(day, "telefone")
-        for name, frame in sorted(rows.items()) or [("", None)]:
+        files: list[tuple[str, pl.DataFrame | None]] = [*sorted(rows.items())] or [("", None)]
+        for name, phones in files:
             step = apply_telefones(
-                step.tables[table], contratos, cadastro, frame, day=day, layout_name=name, types=types
+                step.tables[table], contratos, cadastro, phones, day=day, layout_name=name, types=types
             )
             parts.append(step)
     else:
