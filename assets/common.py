@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,16 @@ import dagster as dg
 from assets.partitions import working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
-from atom_pipeline.masking import scrub
+from atom_pipeline.masking import HIDDEN, scrub
 from resources.runtime import Clock, PortfolioRuntime, open_portfolios
 from resources.settings import Settings
 
 RECEIVE, BASE, MODELS, PUBLISH = "receive", "base", "models", "publish"
+
+# Quoted text with a blank in it; an apostrophe within a word ends no quote.
+_QUOTED = re.compile(
+    r"""(?<!\w)(?:"[^"\n]*\S [^"\n]*"|'(?:[^'\n]|(?<=\w)'(?=\w))*\S (?:[^'\n]|(?<=\w)'(?=\w))*')(?!\w)"""
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,7 +78,7 @@ def told_to_people(function: Callable[P, R]) -> Callable[P, R]:
     """Turn what stops an asset into an error that says what to do and shows no personal data.
 
     What this application raises on purpose fails the step at once: no retry mends a document or a file. In any other
-    error, whatever looks like a document, a phone or an e-mail is masked before Dagster stores the message.
+    error and what caused it, whatever looks like personal data is masked before Dagster stores the words.
     """
 
     if isgeneratorfunction(function):
@@ -101,7 +107,24 @@ def _told_to_people() -> Iterator[None]:
     except AtomError as error:
         raise dg.Failure(description=scrub(str(error)), allow_retries=False) from None
     except Exception as error:
-        message = str(error)
-        if scrub(message) == message:
+        words = [_without_values(one) for one in _chain(error)]
+        if words == [_words(one) for one in _chain(error)]:
             raise
-        raise RuntimeError(f"{type(error).__name__}: {scrub(message)}").with_traceback(error.__traceback__) from None
+        raise RuntimeError("; from ".join(words)).with_traceback(error.__traceback__) from None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from: Dagster stores the words of each."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _words(error: BaseException) -> str:
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+
+
+def _without_values(error: BaseException) -> str:
+    """An error's words without what looks like a document, a phone or an e-mail, and without quoted text of several
+    words: so a library tells a name or a street that it could not use."""
+    return _QUOTED.sub(lambda found: f"{found[0][0]}{HIDDEN}{found[0][0]}", scrub(_words(error)))
