@@ -16,7 +16,20 @@ import polars as pl
 from assets import metadata as show
 from assets.common import BASE, OpenPortfolios, asset_key, asset_spec, told_to_people
 from assets.partitions import day_of
-from assets.steps import CHANGES, STEPS, Applied, StepPlan, apply_step, step_table, write_step
+from assets.steps import (
+    CLOSING_ORIGIN,
+    STEPS,
+    Applied,
+    StepPlan,
+    apply_step,
+    decisions_applied,
+    files_read,
+    origin_of_closing,
+    origin_of_step,
+    step_table,
+    write_step,
+)
+from atom_pipeline.day import fold_fingerprint
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.model import Stage
@@ -187,8 +200,9 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
     def step(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         started = perf_counter()
         runtime, day = portfolios.portfolio(name), day_of(context)
+        origin = origin_of_step(runtime, day, plan)
         applied = apply_step(runtime, day, plan)
-        written = write_step(runtime, day, plan, applied)
+        written = write_step(runtime, day, plan, applied, origin)
         yield dg.MaterializeResult(
             asset_key=asset_key(name, step_name),
             metadata={**_step_metadata(applied), "segundos": round(perf_counter() - started, 3)},
@@ -285,6 +299,7 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
     def fechamento(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         runtime, day = portfolios.portfolio(name), day_of(context)
         personal = runtime.personal_columns(day)
+        origin = origin_of_closing(runtime, day)
         for table, frame in close_day(runtime, day).items():
             written = runtime.lake.write(table, day, frame)
             shown = frame.drop("original", strict=False)  # a refused line as it came is personal data whole
@@ -299,6 +314,7 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
                     **_counted(table, frame),
                 },
             )
+        runtime.lake.write(CLOSING_ORIGIN, day, origin)
 
     return fechamento
 
@@ -317,10 +333,17 @@ def _counted(table: str, frame: pl.DataFrame) -> dict[str, int]:
 
 
 def record_base(runtime: PortfolioRuntime, day: date) -> Base:
-    """Make the day's tables its base: from here on the next day may start from them."""
+    """Make the day's tables its base: from here on the next day may start from them.
+
+    The base says of itself what its tables were made from, not what the ledger knows by now: a file or a decision that
+    came meanwhile makes the day stale. Raises AtomError when its tables do not belong together.
+    """
     opening = runtime.lake.read("abertura", day)
     previous_day = opening["dia_anterior"].item() if opening.height else None
     previous_hash = opening["hash_anterior"].item() if opening.height else None
+    decisions = decisions_applied(runtime, day)
+    if not runtime.lake.read(CLOSING_ORIGIN, day).equals(origin_of_closing(runtime, day)):
+        raise AtomError(f"the closing of {day:%Y-%m-%d} is of other steps than there are now: materialize it again")
     tables = {table: runtime.lake.sha256(table, day) for table in TABLES}
     digest = hashlib.sha256("\n".join(f"{table} {sha256}" for table, sha256 in sorted(tables.items())).encode())
     expected = runtime.expected(day)
@@ -333,7 +356,7 @@ def record_base(runtime: PortfolioRuntime, day: date) -> Base:
             day=day,
             hash=digest.hexdigest(),
             tables=tables,
-            inputs=runtime.fingerprint(day, previous_hash),
+            inputs=fold_fingerprint(files_read(runtime, day), decisions, previous_hash),
             previous_day=previous_day,
             previous_hash=previous_hash,
             complete=not waiting and not held,
@@ -434,6 +457,3 @@ def _guards(catalogue: Catalogue) -> dg.AssetsDefinition:
             )
 
     return guardas
-
-
-__all__ = ["CHANGES", "TABLES", "build_base_assets", "close_day", "previous_base", "record_base"]

@@ -12,8 +12,8 @@ from datetime import date
 
 import polars as pl
 
-from atom_pipeline.day import Outcome
-from atom_pipeline.errors import ProgramError
+from atom_pipeline.day import FileIdentity, Outcome, decisions_fingerprint, step_fingerprint
+from atom_pipeline.errors import AtomError, ProgramError
 from atom_pipeline.layout.model import Stage
 from atom_pipeline.rules.acordos import apply_acordos
 from atom_pipeline.rules.batimento import apply_batimento
@@ -38,6 +38,10 @@ from resources.runtime import PortfolioRuntime
 
 Received = dict[str, pl.DataFrame]
 CHANGES = ("movimentos", "ignoradas", "sinalizadas")
+ORIGIN = "origem"
+CLOSING_ORIGIN = "etapas/fechamento_origem"
+ORIGIN_SCHEMA = {"origem": pl.String, "sha256": pl.String}
+DECISIONS = "decisões"
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,60 @@ def step_table(plan: StepPlan, table: str) -> str:
     return f"etapas/{plan.stage.value}_{table}"
 
 
+def files_read(runtime: PortfolioRuntime, day: date, *stages: Stage) -> list[FileIdentity]:
+    """The day's files as the receiving assets read them, of some stages or of all: what the tables are made from.
+
+    The ledger may know of newer ones already: those make the day stale, never part of what was made.
+    """
+    out: list[FileIdentity] = []
+    for layout in runtime.layouts(*stages):
+        out += runtime.lake.read(f"arquivos/{layout.layout}", day).select("layout", "arquivo", "sha256").rows()
+    return sorted(out)
+
+
+def origin_of_step(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> pl.DataFrame:
+    """What a step's tables are made from: the opening, the tables before it, its files, the decisions."""
+    sources = ["abertura"]
+    earlier = [step for step in STEPS[: STEPS.index(plan)] if step.changes_contratos]
+    sources += [step_table(earlier[-1], "contratos")] if earlier else []
+    sources += ["cadastro"] if plan.stage is Stage.TELEFONES else []
+    rows = [(source, runtime.lake.sha256(source, day)) for source in sources]
+    rows += [(f"{layout} {name}", sha256) for layout, name, sha256 in files_read(runtime, day, plan.stage)]
+    rows.append((DECISIONS, decisions_fingerprint(runtime.taken(day))))
+    return pl.DataFrame(rows, schema=ORIGIN_SCHEMA, orient="row")
+
+
+def origin_of_closing(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
+    """What the closing's tables are made from: every step as it was made, and every file as it was read."""
+    tables = [step_table(plan, ORIGIN) for plan in STEPS]
+    rows = [(table, runtime.lake.sha256(table, day)) for table in tables]
+    rows += [(f"{layout} {name}", sha256) for layout, name, sha256 in files_read(runtime, day)]
+    return pl.DataFrame(rows, schema=ORIGIN_SCHEMA, orient="row")
+
+
+def decisions_applied(runtime: PortfolioRuntime, day: date) -> str:
+    """The decisions that every step of the day obeyed. Raises AtomError when a step is not of this day's making.
+
+    A step that was made from other files, from another state of the base or under other decisions than the ones beside
+    it must be made again: its tables and theirs do not belong to one base.
+    """
+    obeyed: set[str] = set()
+    for plan in STEPS:
+        made = dict(runtime.lake.read(step_table(plan, ORIGIN), day).iter_rows())
+        now = dict(origin_of_step(runtime, day, plan).iter_rows())
+        obeyed.add(made.pop(DECISIONS))
+        now.pop(DECISIONS)
+        if made != now:
+            changed = sorted(name for name in made.keys() | now.keys() if made.get(name) != now.get(name))
+            raise AtomError(
+                f"etapa_{plan.stage.value} of {day:%Y-%m-%d} was made from other inputs than there are now "
+                f"({', '.join(changed)}): run the whole day, or materialize that step and those after it"
+            )
+    if len(obeyed) > 1:
+        raise AtomError(f"a decision about {day:%Y-%m-%d} was taken while the day was made: run the day again")
+    return obeyed.pop()
+
+
 def apply_step(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> Applied:
     """One step of a day: what it makes of the base, judged; or the base as it was, and why.
 
@@ -183,7 +241,8 @@ def apply_step(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> Applied:
         if rows is None or waits:
             return Applied(_unchanged(runtime, day, plan), came=rows is not None, waits=tuple(waits))
         step, verdict = _judged(runtime, day, plan, rows)
-        fingerprint = runtime.guard_fingerprint(day, plan.stage)
+        layouts = {layout.layout for layout in runtime.layouts(plan.stage)}
+        fingerprint = step_fingerprint(files_read(runtime, day, plan.stage), layouts)
         recorded = runtime.ledger.record_verdict(
             day, verdict.guard.value, fingerprint, held=verdict.held, numbers=verdict.numbers, message=verdict.message
         )
@@ -261,8 +320,10 @@ def remessas_before(runtime: PortfolioRuntime, day: date) -> list[int]:
     return out
 
 
-def write_step(runtime: PortfolioRuntime, day: date, plan: StepPlan, applied: Applied) -> dict[str, Written]:
-    """Leave a step's tables in the lake; returns what was written by the table's name in the base."""
+def write_step(
+    runtime: PortfolioRuntime, day: date, plan: StepPlan, applied: Applied, origin: pl.DataFrame
+) -> dict[str, Written]:
+    """Leave a step's tables in the lake, what they are made from last; returns what was written by table."""
     step = applied.step
     written = {
         table: runtime.lake.write(table if table in plan.tables else step_table(plan, table), day, frame)
@@ -270,4 +331,5 @@ def write_step(runtime: PortfolioRuntime, day: date, plan: StepPlan, applied: Ap
     }
     for name in CHANGES:
         runtime.lake.write(step_table(plan, name), day, getattr(step, name))
+    runtime.lake.write(step_table(plan, ORIGIN), day, origin)
     return written

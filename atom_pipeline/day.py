@@ -60,6 +60,10 @@ class DayFile:
     code: str | None = None
     message: str | None = None
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.layout, self.name, self.sha256
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -157,24 +161,31 @@ def waits_of_batimento(
     return waits + [f"{file.layout}: {file.name} ainda não foi lido" for file in unread]
 
 
-def fold_fingerprint(files: Sequence[DayFile], decisions: Collection[Taken], previous_hash: str | None) -> str:
-    """Identity of all that a day's tables are made from: files in order, decisions that change them, the base before.
+FileIdentity = tuple[str, str, str]  # layout, name, sha256
+
+
+def decisions_fingerprint(decisions: Collection[Taken]) -> str:
+    """Identity of the decisions that change a day's tables; those about sending do not."""
+    lines = sorted(f"{one.what.value}|{one.reference or ''}" for one in set(decisions) if one.what not in SENDING)
+    return _digest(lines)
+
+
+def fold_fingerprint(files: Collection[FileIdentity], decisions: str, previous_hash: str | None) -> str:
+    """Identity of all that a day's tables are made from: its files, the decisions, and the base before.
 
     Two equal fingerprints give equal tables. The layouts' and portfolio's own text is not in it: a changed comment must
     not ask for four hundred days again.
     """
-    digest = hashlib.sha256((previous_hash or "-").encode())
-    for file in sorted(files, key=lambda file: file.arrival):
-        digest.update(f"\n{file.layout}|{file.name}|{file.sha256}".encode())
-    for what, reference in sorted({(d.what.value, d.reference or "") for d in decisions if d.what not in SENDING}):
-        digest.update(f"\n!{what}|{reference}".encode())
-    return digest.hexdigest()
+    return _digest([previous_hash or "-", decisions, *sorted("|".join(file) for file in files)])
 
 
-def step_fingerprint(files: Sequence[DayFile], layouts: Collection[str]) -> str:
+def step_fingerprint(files: Collection[FileIdentity], layouts: Collection[str]) -> str:
     """Identity of the files a guard judged: a decision that releases it is about these files and no others."""
-    mine = sorted(f"{file.layout}|{file.name}|{file.sha256}" for file in files if file.layout in layouts)
-    return hashlib.sha256("\n".join(mine).encode()).hexdigest()
+    return _digest(sorted("|".join(file) for file in files if file[0] in layouts))
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

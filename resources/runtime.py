@@ -25,6 +25,7 @@ from atom_pipeline.day import (
     Outcome,
     Sending,
     Taken,
+    decisions_fingerprint,
     expected_files,
     fold_fingerprint,
     sending,
@@ -83,6 +84,7 @@ class PortfolioRuntime:
     engine: Engine
     clock: Clock | None = None
     postgres_url: str = field(default="", repr=False)
+    others: tuple[Catalogue, ...] = field(default=(), repr=False)  # portfolios that share the drop
 
     @property
     def portfolio(self) -> Portfolio:
@@ -220,11 +222,13 @@ class PortfolioRuntime:
 
     def guard_fingerprint(self, day: date, stage: Stage) -> str:
         """Identity of the files that a guard judges: a release is about these and no others."""
-        return step_fingerprint(self.day_files(day), {layout.layout for layout in self.layouts(stage)})
+        files = [file.identity for file in self.day_files(day)]
+        return step_fingerprint(files, {layout.layout for layout in self.layouts(stage)})
 
     def fingerprint(self, day: date, previous_hash: str | None) -> str:
         """Identity of all that the day's tables are made from, as it is now."""
-        return fold_fingerprint(self.day_files(day), self.taken(day), previous_hash)
+        files = [file.identity for file in self.day_files(day)]
+        return fold_fingerprint(files, decisions_fingerprint(self.taken(day)), previous_hash)
 
     def stale(self) -> list[date]:
         """Days whose base is missing or no longer what its inputs would give, in order."""
@@ -255,7 +259,12 @@ def open_portfolios(settings: Settings, *, clock: Clock | None = None) -> Iterat
             migrate(connections)
             yield {
                 catalogue.portfolio.portfolio: PortfolioRuntime(
-                    settings, catalogue, connections, clock, postgres_url=store.url
+                    settings,
+                    catalogue,
+                    connections,
+                    clock,
+                    postgres_url=store.url,
+                    others=tuple(other for other in catalogues if other is not catalogue),
                 )
                 for catalogue in catalogues
             }

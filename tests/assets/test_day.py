@@ -275,3 +275,19 @@ def test_before_its_deadline_the_carga_waits_and_after_it_goes_with_what_there_i
         assert checks(result)["manager_mailing.carga_completa"] is False
         assert late.sent() == ["mailing_banco_pan_veiculos_20261109_01_carga.csv"]
         assert "acordos" in late.runtime.ledger.waves(MON)[0].note
+
+
+def test_a_file_that_comes_while_the_day_is_made_leaves_it_stale_and_never_half_used(house: Agency) -> None:
+    first_day(house)
+    late = house.put("exclusao_retirada", "20261108_200000_baixa_528_out.528", [{"contrato": C1}], day=MON)
+    assert late.exists()
+    house.collect()
+    # Only the reading runs: the steps beside it are still those of the files before.
+    assert house.run(MON, only=[asset_key(PORTFOLIO, "recebido", "exclusao_retirada")]).success
+    result = house.run(MON, only=[asset_key(PORTFOLIO, "base")])
+    assert not result.success
+    assert "etapa_exclusao" in failures(result)[0]
+    assert house.runtime.stale() == [MON]
+    assert house.run(MON).success
+    assert house.situacoes(MON)[C1] == "RETIRADO"
+    assert house.runtime.stale() == []
