@@ -74,7 +74,7 @@ class Expectation(Strict):
     due: Clock | None = None  # local time after which it is late
     due_day: Literal["before", "same"] = "same"  # the evening before D, or on D itself
     required_for_carga: bool = False
-    waived_by: str | None = None  # the decision that stands in for the file: no-acordos, no-remessa
+    waived_by: Literal["no-acordos", "no-remessa"] | None = None  # the decision that stands in for the file
 
 
 class Telefones(Strict):

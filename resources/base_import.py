@@ -27,12 +27,10 @@ from atom_pipeline.layout.reading import FileReader, Reading, read_file
 from atom_pipeline.layout.writing import write_file
 from atom_pipeline.rules.base_inicial import InitialBase, doubts_of, faults_of, initial_base
 from resources.durable import hash_file, sync_file, sync_folder
-from resources.ledger_records import Base, Wave, WaveKind, WaveStatus
+from resources.ledger_records import IMPORT_BASE, Base, Wave, WaveKind, WaveStatus
 from resources.ledger_waves import Busy
 from resources.publish import plan_wave
 from resources.runtime import IMPORTED, PortfolioRuntime
-
-DECISION = "import-base"
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def accept_import(
         _archive(runtime, candidate)
         frames = {**candidate.base.tables, IMPORTED: candidate.rows}
         tables = {name: runtime.lake.write(name, candidate.day, frame).sha256 for name, frame in frames.items()}
-        runtime.ledger.decide(candidate.day, DECISION, why=why, author=author)
+        runtime.ledger.decide(candidate.day, IMPORT_BASE, why=why, author=author)
         _record_manager(runtime, candidate)
         digest = hashlib.sha256("\n".join(f"{name} {sha256}" for name, sha256 in sorted(tables.items())).encode())
         return runtime.ledger.record_base(

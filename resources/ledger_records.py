@@ -14,6 +14,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from atom_pipeline.day import Decision as DayDecision
+
 
 class FileStatus(StrEnum):
     CURRENT = "current"
@@ -50,8 +52,8 @@ RESETS = frozenset({WaveKind.CARGA, WaveKind.IMPORTACAO})
 Guard = Literal["remessa", "acordos", "exclusao", "batimento"]
 GUARDS: tuple[Guard, ...] = ("remessa", "acordos", "exclusao", "batimento")
 RELEASES: dict[str, Guard] = {f"release-{guard}": guard for guard in GUARDS}
-DECISIONS = ("no-acordos", "no-remessa", "release-batimento", "release-exclusao", "release-acordos", "release-remessa",
-             "send-now", "do-not-send", "import-base")  # fmt: skip
+IMPORT_BASE = "import-base"  # taken by the command that starts the base, not about a day that is made
+DECISIONS = (*(decision.value for decision in DayDecision), IMPORT_BASE)
 
 
 @dataclass(frozen=True)

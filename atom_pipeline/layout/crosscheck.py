@@ -78,6 +78,7 @@ def within_portfolio(
     if portfolio is not None:
         findings += _names_of_the_portfolio(portfolio, layouts, names)
         findings += _columns_of_contratos(portfolio, layouts)
+        findings += _places_of_the_mailing(portfolio, layouts)
         findings += _canonical_contrato(portfolio.value, layouts)
         findings += _names_of_two_layouts(portfolio.value.ascob, layouts)
     return findings
@@ -164,6 +165,23 @@ def _columns_of_contratos(portfolio: Document[Portfolio], layouts: Sequence[Docu
                 if name not in have:
                     text = f"{name} is no field of {document.value.layout} (version since {version.since:%Y-%m-%d})"
                     yield portfolio.finding(("contratos_columns", place), text)
+
+
+def _places_of_the_mailing(portfolio: Document[Portfolio], layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:
+    """A phone with a place that Manager's file does not have would be neither sent nor counted as left out (R025)."""
+    wanted = portfolio.value.telefones
+    if wanted.kept_for_enrichment > wanted.places:
+        text = f"more places kept for enrichment ({wanted.kept_for_enrichment}) than there are ({wanted.places})"
+        yield portfolio.finding(("telefones", "kept_for_enrichment"), text)
+    for document in layouts:
+        if document.value.stage is not Stage.MAILING:
+            continue
+        for version, _ in _versions(document):
+            groups = [record.groups["telefone"] for record in version.details if "telefone" in record.groups]
+            times = max((group.times for group in groups), default=wanted.places)
+            if times != wanted.places:
+                text = f"{wanted.places} places, and {document.value.layout} has its group telefone {times} times"
+                yield portfolio.finding(("telefones", "places"), text)
 
 
 def _canonical_contrato(portfolio: Portfolio, layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:

@@ -268,3 +268,29 @@ def test_every_folder_with_a_portfolio_is_a_catalogue_and_no_other(tmp_path: Pat
 def test_no_portfolio_at_all_is_said(tmp_path: Path) -> None:
     with pytest.raises(StructureError, match=r"no folder with a portfolio\.yaml"):
         load_catalogues(tmp_path / "nowhere")
+
+
+def test_the_mailing_has_the_places_that_the_portfolio_says(tmp_path: Path) -> None:
+    mailing = """\
+layout: mailing
+title: Mailing
+description: Contratos a discar
+stage: mailing
+direction: out
+names: ["mailing_<DIA>_<ONDA>_<TIPO>.csv"]
+versions:
+  - format: {kind: delimited}
+    records:
+      - name: contrato
+        fields: [{name: contrato, type: digits, zero_pad: 8}, {group: telefone, times: 4, fields: [{name: ddd}]}]
+"""
+    portfolio = f"{PORTFOLIO}telefones: {{places: 6, kept_for_enrichment: 2}}\n"
+    folder = write_folder(tmp_path, portfolio=portfolio)
+    write(folder / "mailing.yaml", mailing)
+    assert any("6 places, and mailing has its group telefone 4 times" in line for line in findings(folder))
+
+
+def test_an_expectation_is_waived_by_a_decision_that_exists(tmp_path: Path) -> None:
+    expects = "expects:\n  - {name: refin, any_of: [refin], waived_by: no-refin}\n"
+    folder = write_folder(tmp_path, portfolio=f"{PORTFOLIO}{expects}")
+    assert any("waived_by" in line and "no-acordos" in line for line in findings(folder))
