@@ -105,20 +105,22 @@ def collect(
     polls: int = 2,
     pause: float = 1.0,
     done_suffixes: Sequence[str] = DONE_SUFFIXES,
+    others: Sequence[Catalogue] = (),
     only: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> CollectReport:
     """Collect what is new and stable in the drop for one portfolio.
 
     A file is stable when two listings at least ``pause`` seconds apart show the same size and time, listings of
-    earlier calls included, or when a done-file stands beside it. ``only`` names one file to collect. One process
-    collects for a portfolio at a time; another gets a report that says ``skipped``. Raises FileServerError when the
-    drop cannot be listed: that is never "no files".
+    earlier calls included, or when a done-file stands beside it. ``others`` are the other portfolios of the drop: a
+    file that only they know is theirs, and no stranger. ``only`` names one file to collect. One process collects for a
+    portfolio at a time; another gets a report that says ``skipped``. Raises FileServerError when the drop cannot be
+    listed: that is never "no files".
     """
     with ledger.exclusive("coleta") as alone:
         if not alone:
             return CollectReport(skipped=True)
-        run = _Collection(server, catalogue, ledger, archive_root, calendar, tuple(done_suffixes), pause)
+        run = _Collection(server, catalogue, ledger, archive_root, calendar, tuple(done_suffixes), pause, others)
         return run.collect(polls, sleep, only)
 
 
@@ -131,6 +133,7 @@ class _Collection:
     calendar: WorkingCalendar
     done_suffixes: tuple[str, ...]
     pause: float
+    others: Sequence[Catalogue]
     looked_at: datetime = field(init=False)
 
     def collect(self, polls: int, sleep: Callable[[float], None], only: str | None) -> CollectReport:
@@ -196,6 +199,8 @@ class _Collection:
         unstable: list[str] = []
         for name, file in sorted(listing.items(), key=lambda item: (item[1].mtime or _LONG_AGO, item[0])):
             if any(name.endswith(suffix) and name.removesuffix(suffix) in listing for suffix in self.done_suffixes):
+                continue
+            if not _knows(self.catalogue, file.name) and any(_knows(other, file.name) for other in self.others):
                 continue
             if not self._is_stable(file, sightings, listing):
                 unstable.append(name)
@@ -343,3 +348,11 @@ class _Collection:
 
 def _listed(name: str, file: RemoteFile) -> Listed:
     return Listed(name, file.size, file.mtime)
+
+
+def _knows(catalogue: Catalogue, name: str) -> bool:
+    """Whether a portfolio reads files of this name, or error files about such a file."""
+    if not is_plain_name(name):
+        return False
+    about = file_corrected_by(catalogue, name)
+    return bool(match_name(catalogue, name) or (about and match_name(catalogue, about)))

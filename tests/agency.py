@@ -65,7 +65,15 @@ class Agency:
 
     def collect(self) -> CollectReport:
         runtime = self.runtime
-        return collect(runtime.drop, runtime.catalogue, runtime.ledger, runtime.archive, runtime.calendar, pause=0)
+        return collect(
+            runtime.drop,
+            runtime.catalogue,
+            runtime.ledger,
+            runtime.archive,
+            runtime.calendar,
+            pause=0,
+            others=runtime.others,
+        )
 
     def run(self, day: date, *, only: Sequence[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:
         """Run a day, or some assets of it, as Dagster does."""
@@ -114,9 +122,17 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
 
 @contextmanager
 def agency(
-    home: Path, postgres_url: str, *, layouts: Path = PROJECT_ROOT / "layouts", now: datetime = LATER
+    home: Path,
+    postgres_url: str,
+    *,
+    layouts: Path = PROJECT_ROOT / "layouts",
+    now: datetime = LATER,
+    portfolio: str | None = None,
 ) -> Iterator[Agency]:
-    """An agency with an empty drop. ``now`` is its clock, after every deadline unless a test says otherwise."""
+    """An agency with an empty drop. ``now`` is its clock, after every deadline unless a test says otherwise.
+
+    ``portfolio`` is the one it works on, needed where ``layouts`` has several.
+    """
     settings = Settings(
         home=home,
         drop_url=file_url(home / "drop"),
@@ -125,7 +141,9 @@ def agency(
         postgres_url=postgres_url,
     )
     with open_portfolios(settings, clock=lambda: now) as portfolios, dg.DagsterInstance.ephemeral() as instance:
-        runtime = next(iter(portfolios.values()))
+        if portfolio is None:
+            (portfolio,) = portfolios
+        runtime = portfolios[portfolio]
         yield Agency(runtime, build_defs(settings, clock=lambda: now), instance)
 
 

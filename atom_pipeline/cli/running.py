@@ -62,7 +62,15 @@ def collect_drop(runtime: PortfolioRuntime, *, pause: float = 1.0) -> CollectRep
     """Collect what is in the drop. Raises AtomError when another process is doing it."""
     from resources.collect import collect
 
-    report = collect(runtime.drop, runtime.catalogue, runtime.ledger, runtime.archive, runtime.calendar, pause=pause)
+    report = collect(
+        runtime.drop,
+        runtime.catalogue,
+        runtime.ledger,
+        runtime.archive,
+        runtime.calendar,
+        pause=pause,
+        others=runtime.others,
+    )
     if report.skipped:
         raise AtomError("another process is collecting from the drop; try again in a moment")
     return report
