@@ -291,6 +291,6 @@ versions:
 
 
 def test_an_expectation_is_waived_by_a_decision_that_exists(tmp_path: Path) -> None:
-    expects = "expects:\n  - {name: refin, any_of: [refin], waived_by: no-refin}\n"
-    folder = write_folder(tmp_path, portfolio=f"{PORTFOLIO}{expects}")
+    waived = PORTFOLIO.replace("any_of: [refin]}", "any_of: [refin], waived_by: no-refin}")
+    folder = write_folder(tmp_path, portfolio=waived)
     assert any("waived_by" in line and "no-acordos" in line for line in findings(folder))
