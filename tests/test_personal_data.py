@@ -230,9 +230,10 @@ def run_days(
     days = Days(runtime, instance, engine, sample, plant_refused_files(drop, sample))
     days.values = personal_values(days)
     logs, console, console_of_ui = io.StringIO(), io.StringIO(), io.StringIO()
-    handler = logging.StreamHandler(logs)
-    logging.getLogger().addHandler(handler)
-    patch.setattr(logging.getLogger(), "level", logging.INFO)
+    root, handler = logging.getLogger(), logging.StreamHandler(logs)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
     try:
         patch.setattr(terminal, "_width", 1000)  # a folded cell would hide a value from the search
         with redirect_stdout(console), redirect_stderr(console):
@@ -250,7 +251,8 @@ def run_days(
                 partition_key=f"{LAST}", instance=instance, raise_on_error=False, asset_selection=again
             )
     finally:
-        logging.getLogger().removeHandler(handler)
+        root.removeHandler(handler)
+        root.setLevel(level)
     days.console, days.console_of_ui, days.logs = console.getvalue(), console_of_ui.getvalue(), logs.getvalue()
     return days
 
