@@ -56,6 +56,7 @@ class DayFile:
     layout: str
     sha256: str
     arrival: int
+    stamp: datetime | None = None  # date and hour in its name
     outcome: Outcome = Outcome.PENDING
     code: str | None = None
     message: str | None = None
@@ -115,7 +116,12 @@ def expected_files(
     taken = {decision.what.value for decision in decisions}
     out: list[Expected] = []
     for expectation in portfolio.expects:
-        mine = [file for file in files if file.layout in expectation.any_of]
+        mine = [
+            file
+            for file in files
+            if file.layout in expectation.any_of
+            and not (expectation.of_the_day and file.stamp is not None and file.stamp.date() != day)
+        ]
         if not mine and day.isoweekday() not in expectation.weekdays:
             continue
         due = due_at(expectation, portfolio, day)
@@ -257,10 +263,12 @@ def sending(
     decisions: Sequence[Taken],
     now: datetime,
     last_sent: date | None,
+    stale: bool,
 ) -> Sending:
     """Decide what may be sent for a day (DESIGN section 6).
 
-    Nothing for a day older than the last one sent, or when an operator decided so. Baixas never wait. The carga waits
+    Nothing for a day older than the last one sent, from a base that is no longer what its files would give, or when an
+    operator decided so. Baixas never wait. The carga waits
     for all that the day expects and for held guards, until its deadline or an operator's `send-now`.
     """
     words = [decision.what for decision in decisions if decision.what in SENDING]
@@ -268,6 +276,8 @@ def sending(
     if last_sent is not None and day < last_sent:
         reason = f"a onda mais recente é do dia {last_sent:%Y-%m-%d}: um dia anterior não é enviado"
         return Sending(False, False, (reason,))
+    if stale:
+        return Sending(False, False, ("a base do dia não é a dos arquivos e decisões que há agora: rode o dia",))
     if word is Decision.DO_NOT_SEND:
         return Sending(False, False, ("decisão do operador: não enviar",))
     reasons = [f"{item.name}: {item.status.value}" for item in expected if item.required and not item.fulfilled]

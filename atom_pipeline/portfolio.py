@@ -71,6 +71,7 @@ class Expectation(Strict):
     name: Name
     any_of: Annotated[tuple[Name, ...], Key(min_length=1)]
     weekdays: tuple[Annotated[int, Key(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
+    of_the_day: bool = False  # only files stamped on the day itself count, not those of the evening before
     due: Clock | None = None  # local time after which it is late
     due_day: Literal["before", "same"] = "same"  # the evening before D, or on D itself
     required_for_carga: bool = False

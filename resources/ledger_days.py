@@ -111,9 +111,11 @@ class LedgerDays(Section):
                 )
             return Decision(**_values(row))
 
-    def decisions(self, day: date) -> list[Decision]:
-        """The day's decisions, in the order they were taken."""
-        query = select(decisions).where(decisions.c.portfolio == self.portfolio, decisions.c.day == day)
+    def decisions(self, day: date | None = None) -> list[Decision]:
+        """The decisions about a day, or about all, in the order they were taken."""
+        query = select(decisions).where(decisions.c.portfolio == self.portfolio)
+        if day is not None:
+            query = query.where(decisions.c.day == day)
         with self.engine.connect() as connection:
             return [Decision(**_values(row)) for row in connection.execute(query.order_by(decisions.c.id))]
 

@@ -147,6 +147,17 @@ class LedgerFiles(Section):
         ]
         return Inputs(day, tuple(sorted(found, key=lambda file: (file.layout, file.arrival))))
 
+    def identities(self) -> dict[date, list[tuple[str, str, str]]]:
+        """(layout, name, sha256) of every current file by day, oldest day first."""
+        query = select(files.c.day, files.c.layout, files.c.name, files.c.sha256).where(
+            files.c.portfolio == self.portfolio, files.c.status == FileStatus.CURRENT
+        )
+        found: dict[date, list[tuple[str, str, str]]] = {}
+        with self.engine.connect() as connection:
+            for day, layout, name, sha256 in connection.execute(query.order_by(files.c.day, files.c.arrival)):
+                found.setdefault(day, []).append((layout, name, sha256))
+        return found
+
     def days_with_files(self) -> list[date]:
         """The days that have a current file, oldest first."""
         query = select(files.c.day).where(files.c.portfolio == self.portfolio, files.c.status == FileStatus.CURRENT)

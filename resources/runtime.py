@@ -6,7 +6,7 @@ server is first spoken to when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -41,6 +41,7 @@ from atom_pipeline.rules.groups import meanings
 from resources.file_server import FileServer
 from resources.lake import Lake
 from resources.ledger import Ledger, migrate
+from resources.ledger_records import Decision as Decided
 from resources.ledger_records import FileRecord, VerdictRecord
 from resources.postgres import database, engine
 from resources.settings import Settings
@@ -163,6 +164,7 @@ class PortfolioRuntime:
                     layout=file.layout,
                     sha256=file.sha256,
                     arrival=file.arrival,
+                    stamp=file.stamp,
                     outcome=Outcome.PENDING if load is None else OUTCOMES[load.outcome],
                     code=load.code if load else None,
                     message=load.message if load else None,
@@ -172,12 +174,7 @@ class PortfolioRuntime:
 
     def taken(self, day: date) -> list[Taken]:
         """The operators' decisions about a day that the day's rules know."""
-        known = set(Decision)
-        return [
-            Taken(Decision(decision.what), decision.reference)
-            for decision in self.ledger.decisions(day)
-            if decision.what in known
-        ]
+        return _taken(self.ledger.decisions(day))
 
     def expected(self, day: date) -> list[Expected]:
         return expected_files(self.portfolio, day, self.day_files(day), self.taken(day), self.now())
@@ -210,6 +207,7 @@ class PortfolioRuntime:
             decisions=self.taken(day),
             now=self.now(),
             last_sent=last.day if last else None,
+            stale=day in self.stale(),
         )
 
     def personal_columns(self, day: date) -> dict[str, Personal]:
@@ -225,27 +223,33 @@ class PortfolioRuntime:
         files = [file.identity for file in self.day_files(day)]
         return step_fingerprint(files, {layout.layout for layout in self.layouts(stage)})
 
-    def fingerprint(self, day: date, previous_hash: str | None) -> str:
-        """Identity of all that the day's tables are made from, as it is now."""
-        files = [file.identity for file in self.day_files(day)]
-        return fold_fingerprint(files, decisions_fingerprint(self.taken(day)), previous_hash)
-
     def stale(self) -> list[date]:
         """Days whose base is missing or no longer what its inputs would give, in order."""
         bases = {
             base.day: KnownBase(base.day, base.hash, base.inputs, base.previous_day, base.previous_hash)
             for base in self.ledger.bases()
         }
-        days = sorted(set(bases) | set(self.ledger.days_with_files()))
-        fingerprints: dict[date, str] = {}
-        previous: str | None = None
+        files = self.ledger.identities()
+        decisions: dict[date, list[Decided]] = {}
+        for decision in self.ledger.decisions():
+            decisions.setdefault(decision.day, []).append(decision)
         began = next((base.day for base in self.ledger.bases() if IMPORTED in base.tables), None)
+        days = sorted(set(bases) | set(files))
         if began is not None:
             days = [day for day in days if day >= began]  # the agency's base of that day stands for all before it
+        fingerprints: dict[date, str] = {}
+        previous: str | None = None
         for day in days:
-            fingerprints[day] = bases[day].inputs if day == began else self.fingerprint(day, previous)
+            obeyed = decisions_fingerprint(_taken(decisions.get(day, [])))
+            now = fold_fingerprint(files.get(day, []), obeyed, previous)
+            fingerprints[day] = bases[day].inputs if day == began else now
             previous = bases[day].hash if day in bases else previous
         return stale_days({day: base for day, base in bases.items() if day in fingerprints}, fingerprints, days)
+
+
+def _taken(decisions: Iterable[Decided]) -> list[Taken]:
+    known = set(Decision)
+    return [Taken(Decision(one.what), one.reference) for one in decisions if one.what in known]
 
 
 @contextmanager
