@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +14,11 @@ import dagster as dg
 from assets.partitions import working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
-from atom_pipeline.masking import HIDDEN, scrub
+from atom_pipeline.masking import masked_words, scrub
 from resources.runtime import Clock, PortfolioRuntime, open_portfolios
 from resources.settings import Settings
 
 RECEIVE, BASE, MODELS, PUBLISH = "receive", "base", "models", "publish"
-
-# Quoted text with a blank in it; an apostrophe within a word ends no quote.
-_QUOTED = re.compile(
-    r"""(?<!\w)(?:"[^"\n]*\S [^"\n]*"|'(?:[^'\n]|(?<=\w)'(?=\w))*\S (?:[^'\n]|(?<=\w)'(?=\w))*')(?!\w)"""
-)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -107,24 +101,7 @@ def _told_to_people() -> Iterator[None]:
     except AtomError as error:
         raise dg.Failure(description=scrub(str(error)), allow_retries=False) from None
     except Exception as error:
-        words = [_without_values(one) for one in _chain(error)]
-        if words == [_words(one) for one in _chain(error)]:
+        masked = masked_words(error)
+        if masked is None:
             raise
-        raise RuntimeError("; from ".join(words)).with_traceback(error.__traceback__) from None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from: Dagster stores the words of each."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def _words(error: BaseException) -> str:
-    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
-
-
-def _without_values(error: BaseException) -> str:
-    """An error's words without what looks like a document, a phone or an e-mail, and without quoted text of several
-    words: so a library tells a name or a street that it could not use."""
-    return _QUOTED.sub(lambda found: f"{found[0][0]}{HIDDEN}{found[0][0]}", scrub(_words(error)))
+        raise RuntimeError(masked).with_traceback(error.__traceback__) from None

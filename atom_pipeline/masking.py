@@ -7,7 +7,7 @@ Values of a few rows are masked one by one here; nothing masks a whole table, si
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 import polars as pl
@@ -29,6 +29,10 @@ _FORMATTED = re.compile(
     r"|(?:\+?55[ -]?)?0?[1-9][0-9] 9?[0-9]{8}"  # 11 912345678
     r"|\+55[1-9][0-9]9?[0-9]{8}"
     r")(?!\w)"
+)
+# Quoted text with a blank in it; an apostrophe within a word ends no quote.
+_QUOTED = re.compile(
+    r"""(?<!\w)(?:"[^"\n]*\S [^"\n]*"|'(?:[^'\n]|(?<=\w)'(?=\w))*\S (?:[^'\n]|(?<=\w)'(?=\w))*')(?!\w)"""
 )
 _BARE = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][.,])(?:[0-9A-Z]{8,14}|[0-9]{15,})(?![0-9A-Za-z])")
 _STAMPS = {8: ("%Y%m%d", "%d%m%Y"), 12: ("%d%m%y%H%M%S",), 14: ("%Y%m%d%H%M%S", "%d%m%Y%H%M%S")}
@@ -92,6 +96,27 @@ def scrub(text: str) -> str:
     text = _EMAIL.sub(lambda found: mask_email(found[0]), text)
     text = _FORMATTED.sub(lambda found: _tail(found[0]), text)
     return _BARE.sub(lambda found: _tail(found[0]) if _is_personal(found[0]) else found[0], text)
+
+
+def masked_words(error: BaseException) -> str | None:
+    """The words of an unexpected error and of what caused it, masked; None when there was nothing to mask.
+
+    Beside what ``scrub`` knows, quoted text of several words is hidden: so a library tells a name or a street that it
+    could not use.
+    """
+    told = [_words(one) for one in _chain(error)]
+    masked = [_QUOTED.sub(lambda found: f"{found[0][0]}{HIDDEN}{found[0][0]}", scrub(words)) for words in told]
+    return None if masked == told else "; from ".join(masked)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _words(error: BaseException) -> str:
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
 
 
 def _tail(value: str) -> str:

@@ -7,6 +7,7 @@ Heavy modules are imported inside the commands, so that ``atom --help`` answers 
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -39,9 +40,19 @@ app.add_typer(base_app, name="base")
 
 
 def main() -> None:
-    """Run a command; what this application raises on purpose is a message, not a traceback. Exit 0: all is well."""
+    """Run a command; what this application raises on purpose is a message, not a traceback. Exit 0: all is well.
+
+    Any other error shows where it happened, with its words masked: a terminal is copied into tickets.
+    """
     try:
         app()
     except AtomError as error:
         typer.secho(str(error), err=True, fg=typer.colors.RED)
+        sys.exit(1)
+    except Exception as error:
+        from atom_pipeline.masking import masked_words
+
+        places = "".join(traceback.format_tb(error.__traceback__))
+        words = masked_words(error) or f"{type(error).__name__}: {error}"
+        typer.secho(f"{places}{words}", err=True, fg=typer.colors.RED)
         sys.exit(1)
