@@ -6,6 +6,7 @@ the block lasts (``calendar``), and whether a step that blocks too many contract
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -75,17 +76,14 @@ def apply_acordos(
 
 def _rows(received: Received, portfolio: Portfolio) -> pl.DataFrame:
     """The rows of every layout, oldest first, with ``bloqueia``. Layouts of one portfolio pad their numbers alike."""
-    motive = _comparable(pl.col("motivo"))
-    without = [_fold(text) for text in portfolio.block.motives_without_block]
-    return rows_of(received, portfolio, FIELDS).with_columns(bloqueia=~motive.is_in(without).fill_null(False))
+    harmless = _motive_is_among(portfolio.block.motives_without_block)
+    return rows_of(received, portfolio, FIELDS).with_columns(bloqueia=~harmless)
 
 
-def _fold(text: str) -> str:
-    return text.strip().upper()
-
-
-def _comparable(motive: pl.Expr) -> pl.Expr:
-    return motive.str.strip_chars().str.to_uppercase()
+def _motive_is_among(motives: Iterable[str]) -> pl.Expr:
+    """Whether a row's motive is one of these, whatever its capitals and the blanks around it; false without one."""
+    wanted = [motive.strip().upper() for motive in motives]
+    return pl.col("motivo").str.strip_chars().str.to_uppercase().is_in(wanted).fill_null(False)
 
 
 def _never_seen(rows: pl.DataFrame, acordos: pl.DataFrame, day: date) -> pl.DataFrame:
@@ -173,9 +171,8 @@ def _movimentos(events: pl.DataFrame, day: date) -> pl.DataFrame:
 
 def _flagged(blocking: pl.DataFrame, block: Block, day: date) -> pl.DataFrame:
     """Acordos that block for a motive the portfolio does not know; nothing when it lists none."""
-    known = [_fold(text) for text in block.motives_known]
-    unknown = blocking.filter(~_comparable(pl.col("motivo")).is_in(known).fill_null(False))
-    return (unknown if known else unknown.clear()).select(
+    unknown = blocking.filter(~_motive_is_among(block.motives_known))
+    return (unknown if block.motives_known else unknown.clear()).select(
         pl.lit(day, pl.Date).alias("dia"),
         "layout",
         "arquivo",

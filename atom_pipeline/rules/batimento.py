@@ -6,6 +6,7 @@ cut in half must not empty the base), and what it waits for before it runs at al
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -32,7 +33,7 @@ def compared_rows(received: Received, portfolio: Portfolio) -> pl.DataFrame:
     ):
         if wanted:
             # A row that does not say whose it is counts as ours: to close a contract it must be listed by another.
-            ours = ours & _comparable(pl.col(column)).is_in([_fold(value) for value in wanted]).fill_null(True)
+            ours = ours & _code_is_among(column, wanted).fill_null(True)
     return rows.with_columns(desta_carteira=ours)
 
 
@@ -88,10 +89,10 @@ def _whose() -> pl.Expr:
     )
 
 
-def _comparable(value: pl.Expr) -> pl.Expr:
-    """Capitals, without blanks around or zeros on the left: a spreadsheet eats those of a code."""
-    return value.str.strip_chars().str.to_uppercase().str.strip_chars_start("0")
+def _code_is_among(column: str, codes: Iterable[str]) -> pl.Expr:
+    """Whether a code is one of these, whatever its capitals, the blanks around it and its zeros on the left.
 
-
-def _fold(value: str) -> str:
-    return value.strip().upper().lstrip("0")
+    A spreadsheet eats those zeros. Null where the row has no code.
+    """
+    wanted = [code.strip().upper().lstrip("0") for code in codes]
+    return pl.col(column).str.strip_chars().str.to_uppercase().str.strip_chars_start("0").is_in(wanted)

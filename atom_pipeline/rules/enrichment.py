@@ -5,7 +5,8 @@ not in the base (FA006). What does not: phones, which have rules of their own (`
 contracts: no enrichment changes one.
 
 A received frame is the layout's rows of the day after its merge policy; None means that no file came, and the table
-stays as it was. "In the base" is any contract of ``contratos``, whatever its situation.
+stays as it was. "In the base" is any contract of ``contratos``, whatever its situation. ``digits`` is the portfolio's
+``contrato_digits``: a number finds its contract however many zeros its layout left on it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from datetime import date
 import polars as pl
 
 from atom_pipeline.rules.groups import unfold
+from atom_pipeline.rules.merge import NEWEST_LAST
+from atom_pipeline.rules.received import canonical_rows
 from atom_pipeline.rules.state import ACCEPTED, Ignorada, Step, schema, set_aside
 
 ENDERECO = {
@@ -31,33 +34,51 @@ ENDERECO = {
 
 
 def apply_parcelas(
-    previous: pl.DataFrame, contratos: pl.DataFrame, received: pl.DataFrame | None, *, day: date, layout_name: str
+    previous: pl.DataFrame,
+    contratos: pl.DataFrame,
+    received: pl.DataFrame | None,
+    *,
+    day: date,
+    layout_name: str,
+    digits: int | None = None,
 ) -> Step:
     """``parcelas_abertas``: a contract's newest set replaces its old one whole; others keep theirs.
 
     One row per open instalment: the layout's fields, ``arquivo``, ``linha`` and ``dia`` (the day of the set).
     """
-    return _replace_sets("parcelas_abertas", previous, contratos, received, day, layout_name)
+    return _replace_sets("parcelas_abertas", previous, contratos, received, day, layout_name, digits)
 
 
 def apply_garantias(
-    previous: pl.DataFrame, contratos: pl.DataFrame, received: pl.DataFrame | None, *, day: date, layout_name: str
+    previous: pl.DataFrame,
+    contratos: pl.DataFrame,
+    received: pl.DataFrame | None,
+    *,
+    day: date,
+    layout_name: str,
+    digits: int | None = None,
 ) -> Step:
     """``garantias``: as parcelas, all record types of a contract together, each row with its ``registro``."""
-    return _replace_sets("garantias", previous, contratos, received, day, layout_name)
+    return _replace_sets("garantias", previous, contratos, received, day, layout_name, digits)
 
 
 def apply_refin(
-    previous: pl.DataFrame, contratos: pl.DataFrame, received: pl.DataFrame | None, *, day: date, layout_name: str
+    previous: pl.DataFrame,
+    contratos: pl.DataFrame,
+    received: pl.DataFrame | None,
+    *,
+    day: date,
+    layout_name: str,
+    digits: int | None = None,
 ) -> Step:
     """``refin_vigente``: the newest row of a contract replaces its old one whole, blanks too (FA007, R029).
 
     One row per contract: the layout's fields, ``arquivo``, ``linha`` and ``dia``. A contract that leaves keeps its row.
     """
     if received is not None:
-        received = received.sort("carimbo", "ordem", "arquivo", "linha", nulls_last=False)
+        received = canonical_rows(received, digits).sort(*NEWEST_LAST, nulls_last=False)
         received = received.unique("contrato", keep="last", maintain_order=True)
-    return _replace_sets("refin_vigente", previous, contratos, received, day, layout_name)
+    return _replace_sets("refin_vigente", previous, contratos, received, day, layout_name, digits)
 
 
 def enderecos(cadastro: pl.DataFrame, types: Mapping[str, str] | None = None) -> pl.DataFrame:
@@ -81,7 +102,7 @@ def enderecos(cadastro: pl.DataFrame, types: Mapping[str, str] | None = None) ->
 
 
 def outside_the_base(received: pl.DataFrame, contratos: pl.DataFrame, *, day: date, layout_name: str) -> pl.DataFrame:
-    """The rows whose contract is not in the base, as lines of ``ignoradas`` (FA006)."""
+    """The rows whose contract, in canonical form, is not in the base, as lines of ``ignoradas`` (FA006)."""
     strangers = received.join(contratos.select("contrato"), on="contrato", how="anti")
     return set_aside(strangers.with_columns(layout=pl.lit(layout_name)), day, Ignorada.CONTRATO_FORA_DA_BASE)
 
@@ -93,11 +114,13 @@ def _replace_sets(
     received: pl.DataFrame | None,
     day: date,
     layout_name: str,
+    digits: int | None,
 ) -> Step:
     """Every contract with a row received has the received rows and no others."""
     before = {table: previous}
     if received is None:
         return Step({table: previous}, before)
+    received = canonical_rows(received, digits)
     known = received.join(contratos.select("contrato"), on="contrato", how="semi")
     dropped = [column for column in ACCEPTED | {"registro": pl.String} if column not in schema(table)]
     parts = [known.drop(dropped, strict=False).with_columns(pl.lit(day, pl.Date).alias("dia"))]

@@ -115,13 +115,14 @@ class _Folding:
 
     def enrichment(self) -> None:
         contratos, cadastro = self.tables["contratos"], self.tables["cadastro"]
+        digits = self.portfolio.contrato_digits
         for stage, table, apply in (
             (Stage.PARCELAS, "parcelas_abertas", apply_parcelas),
             (Stage.GARANTIAS, "garantias", apply_garantias),
             (Stage.REFIN, "refin_vigente", apply_refin),
         ):
             for name, rows in sorted(self.received[stage].items()):
-                self.take(apply(self.tables[table], contratos, rows, day=self.day, layout_name=name))
+                self.take(apply(self.tables[table], contratos, rows, day=self.day, layout_name=name, digits=digits))
         files: dict[str, pl.DataFrame | None] = {**self.received[Stage.TELEFONES]} or {"telefones": None}
         for name, phones in sorted(files.items()):
             self.take(
@@ -133,6 +134,7 @@ class _Folding:
                     day=self.day,
                     layout_name=name,
                     types=self.codes("telefone"),
+                    digits=digits,
                 )
             )
 

@@ -68,16 +68,6 @@ def merge_files(
     return Merged(merged, rows.height - merged.height)
 
 
-def superseded_by_file(frames: Sequence[pl.DataFrame], merged: pl.DataFrame) -> dict[str, int]:
-    """Rows of each file (by name) that did not come into ``merged``; files without such rows are left out."""
-    before = pl.concat([frame.select("arquivo") for frame in frames]).group_by("arquivo").len("antes")
-    after = merged.group_by("arquivo").len("depois")
-    lost = before.join(after, on="arquivo", how="left").select(
-        "arquivo", perdidas=pl.col("antes") - pl.col("depois").fill_null(0)
-    )
-    return dict(lost.filter(pl.col("perdidas") > 0).sort("arquivo").iter_rows())
-
-
 def _sorted(frames: Sequence[pl.DataFrame], by: tuple[str, ...]) -> pl.DataFrame:
     """All rows in one order; a file without a stamp in its name is older than those with one."""
     return pl.concat(frames, how="diagonal").sort(by, nulls_last=False, maintain_order=True)

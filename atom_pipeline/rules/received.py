@@ -55,11 +55,13 @@ def newest_rows(received: Received, portfolio: Portfolio) -> tuple[pl.DataFrame,
     return places, rows
 
 
+def canonical_rows(rows: pl.DataFrame, digits: int | None) -> pl.DataFrame:
+    """The rows with ``contrato`` as the base holds it; ``digits`` is the portfolio's ``contrato_digits``."""
+    return rows.with_columns(canonical_contrato(pl.col("contrato"), digits).alias("contrato"))
+
+
 def _with_layout(received: Received, portfolio: Portfolio) -> list[pl.DataFrame]:
     return [
-        frame.with_columns(
-            pl.lit(layout).alias("layout"),
-            canonical_contrato(pl.col("contrato"), portfolio.contrato_digits).alias("contrato"),
-        )
+        canonical_rows(frame, portfolio.contrato_digits).with_columns(pl.lit(layout).alias("layout"))
         for layout, frame in sorted(received.items())
     ]

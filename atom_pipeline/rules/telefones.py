@@ -26,6 +26,7 @@ import polars as pl
 from atom_pipeline.identity import same_document
 from atom_pipeline.rules.enrichment import outside_the_base
 from atom_pipeline.rules.groups import unfold
+from atom_pipeline.rules.received import canonical_rows
 from atom_pipeline.rules.state import Ignorada, Step, empty, schema, set_aside
 
 TABLE = "telefones_contato"
@@ -44,13 +45,14 @@ def apply_telefones(
     day: date,
     layout_name: str,
     types: Mapping[str, str] | None = None,
+    digits: int | None = None,
 ) -> Step:
     """The phones after a day's remessa and files of telefones.
 
     ``previous`` is the newest table before the day; ``contratos`` and ``cadastro`` are as the day's remessa left them,
     so that phones of a row ignored by the block's window are not seen. ``received`` holds the accepted rows of the
     day's files of telefones, None when no file came; the remessa's phones are taken all the same. ``types`` gives the
-    meaning of the remessa's phone types; a code without one stays.
+    meaning of the remessa's phone types; a code without one stays. ``digits`` is the portfolio's ``contrato_digits``.
 
     The table is sorted by contrato and ``ordem``. ``ignoradas`` has the rows of contracts that are not in the base, and
     those whose CPF is not the contract's.
@@ -59,6 +61,7 @@ def apply_telefones(
     current = _follow_remessa(current, cadastro.filter(pl.col("dia") == day), day, dict(types or {}))
     ignoradas = empty("ignoradas")
     if received is not None:
+        received = canonical_rows(received, digits)
         ignoradas = _refused(received, contratos, day, layout_name)
         accepted = received.join(ignoradas.select("arquivo", "linha"), on=["arquivo", "linha"], how="anti")
         current = _add_enrichment(current, _phones_of_files(accepted), day)

@@ -17,12 +17,13 @@ from reference import File
 
 from atom_pipeline.layout.model import Layout
 from atom_pipeline.portfolio import Portfolio
+from atom_pipeline.rules.guards import Guard
 from atom_pipeline.rules.merge import merge_files
 
 CPFS = ["52998224725", "11144477735", "11222333000181", "39053344705", "15350946056"]
 CONTRATOS = {f"{n:010d}": CPFS[n % len(CPFS)] for n in range(1, 15)}  # two or three of each client
 STRANGER = "0000000099"
-GUARDS = ("remessa", "acordos", "exclusao", "batimento")
+GUARDS = tuple(guard.value for guard in Guard)
 WHOLE = ("parcela", "valor", "telefone_1_score")
 TYPES: dict[str, Any] = dict.fromkeys(WHOLE, pl.Int64) | {"data_movimento": pl.Date}
 FIELDS = {

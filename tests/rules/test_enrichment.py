@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
 from atom_pipeline.layout.model import Version
 from atom_pipeline.rules.enrichment import apply_garantias, apply_parcelas, apply_refin, enderecos
 from atom_pipeline.rules.groups import meanings, unfold
+from atom_pipeline.rules.state import Step
 
 D1, D2 = date(2026, 2, 9), date(2026, 2, 10)
 EVENING, NIGHT = datetime(2026, 2, 9, 20, 0), datetime(2026, 2, 10, 1, 0)
@@ -114,6 +117,25 @@ def test_of_several_refin_rows_of_a_contract_the_newest_counts() -> None:
     early = received({"contrato": "1", "valor": 10}, {"contrato": "1", "valor": 11}, arquivo="b", ordem=2)
     made = apply_refin(NOTHING, BASE, pl.concat([late, early]), day=D2, layout_name="refin").tables["refin_vigente"]
     assert made.select("contrato", "valor").rows() == [("1", 30), ("2", 31)]
+
+
+@pytest.mark.parametrize("apply", [apply_parcelas, apply_garantias, apply_refin])
+def test_a_number_with_other_zeros_on_its_left_finds_its_contract(apply: Callable[..., Step]) -> None:
+    base = pl.DataFrame({"contrato": ["000001", "000002"]})
+    first = apply(NOTHING, base, received({"contrato": "000001"}, {"contrato": "2"}), day=D1, layout_name="x", digits=6)
+    (table,) = first.tables.values()
+    assert table["contrato"].to_list() == ["000001", "000002"]
+    second = apply(table, base, received({"contrato": " 01 "}, {"contrato": "3"}), day=D2, layout_name="x", digits=6)
+    (table,) = second.tables.values()
+    assert table.select("contrato", "dia").rows() == [("000001", D2), ("000002", D1)]
+    assert second.ignoradas["contrato"].to_list() == ["000003"]
+
+
+def test_two_forms_of_one_number_are_one_refin() -> None:
+    base = pl.DataFrame({"contrato": ["000001"]})
+    rows = received({"contrato": "1", "valor": 10}, {"contrato": "0001", "valor": 11})
+    made = apply_refin(NOTHING, base, rows, day=D1, layout_name="refin", digits=6).tables["refin_vigente"]
+    assert made.select("contrato", "valor").rows() == [("000001", 11)]
 
 
 def test_a_new_version_of_a_layout_adds_a_column_and_old_rows_leave_it_blank() -> None:

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from atom_pipeline.errors import ProgramError
 from atom_pipeline.layout.model import Merge
-from atom_pipeline.rules.merge import merge_files, superseded_by_file
+from atom_pipeline.rules.merge import merge_files
 
 EVENING = datetime(2026, 2, 12, 20, 0)
 NIGHT = datetime(2026, 2, 13, 1, 0)
@@ -128,12 +128,6 @@ def test_record_types_with_different_columns_meet_in_one_table() -> None:
     imovel = file("b", NIGHT, 2, [("2", 2)])
     merged, _ = merge_files([veiculo, imovel], Merge.REPLACE_PER_KEY, ["contrato"])
     assert merged["placa"].to_list() == ["ABC1D23", None]
-
-
-def test_superseded_rows_are_counted_per_file() -> None:
-    frames = [file("a", EVENING, 1, [("1", 1), ("2", 2)]), file("b", NIGHT, 2, [("1", 3)]), file("c", NIGHT, 3, [])]
-    merged, _ = merge_files(frames, Merge.LATEST_PER_KEY, ["contrato"])
-    assert superseded_by_file(frames, merged) == {"a": 1}
 
 
 def test_no_file_is_an_error_of_the_program() -> None:

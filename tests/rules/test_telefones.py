@@ -292,3 +292,15 @@ def test_any_days_give_the_phones_that_the_rules_give_one_by_one(
         assert listed(made) == expected.listed()
         assert table(made)["ordem"].to_list() == list(range(1, len(expected.listed()) + 1))
         current = table(made)
+
+
+def test_a_file_with_other_zeros_on_the_left_of_a_number_enriches_its_contract() -> None:
+    known = base("000001", "000002")
+    rows = files(("1", CPF, [A]), ("0001", CPF, [B]), ("000002", OTHER_CPF, [C]), ("3", CPF, [D]))
+    nobody = cadastro(D1, [], contrato="000009").clear()
+    made = apply_telefones(NOBODY, known, nobody, rows, day=D1, layout_name="telefones", digits=6)
+    assert table(made).select("contrato", "telefone").rows() == [("000001", A), ("000001", B)]
+    assert made.ignoradas.select("contrato", "motivo").rows() == [
+        ("000002", "CPF_DIVERGENTE"),
+        ("000003", "CONTRATO_FORA_DA_BASE"),
+    ]
