@@ -99,13 +99,6 @@ class Publication(Strict):
     carga_deadline: Clock = time(6, 30)
 
 
-class Retention(Strict):
-    """How long things are kept, in days; nothing is removed when empty."""
-
-    lake: int | None = None
-    archive: int | None = None
-
-
 class Campaign(Strict):
     """The campaign at the CRM (R001)."""
 
@@ -134,4 +127,3 @@ class Portfolio(Strict):
     batimento: Batimento = Batimento()
     telefones: Telefones = Telefones()
     publication: Publication = Publication()
-    retention: Retention = Retention()

@@ -40,10 +40,6 @@ class Difference:
     changes: pl.DataFrame
     removals: pl.DataFrame
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.additions.height or self.changes.height or self.removals.height)
-
 
 @dataclass(frozen=True)
 class SentWave:

@@ -60,10 +60,6 @@ class Lake:
         """Where the table of a day is: a local path on a local lake, a URL elsewhere. It need not exist."""
         return self._address(self._key(table, day))
 
-    def url(self, table: str, day: date) -> str:
-        """The same as a URL, ``file://`` included."""
-        return cast(str, self._fs.unstrip_protocol(self._key(table, day)))
-
     def write(self, table: str, day: date, frame: pl.DataFrame) -> Written:
         """Write a day's table whole, or leave the one that is there untouched (FAULTS 24 and 26)."""
         return self._write(self._key(table, day), frame)
@@ -81,23 +77,9 @@ class Lake:
     def exists(self, table: str, day: date) -> bool:
         return bool(self._fs.isfile(self._key(table, day)))
 
-    def days(self, table: str) -> list[date]:
-        """The days for which the table was written, oldest first."""
-        self._key(table, date.min)
-        folder = f"{self.base}/{table}"
-        if not self._fs.isdir(folder):
-            return []
-        names = (str(name).rsplit("/", 1)[-1] for name in self._fs.ls(folder, detail=False))
-        return sorted(date.fromisoformat(n[:-8]) for n in names if re.fullmatch(r"\d{4}-\d\d-\d\d\.parquet", n))
-
     def sha256(self, table: str, day: date) -> str:
         """Hash of the table's file. Raises TableMissing."""
         return self._sha256(self._key(table, day), f"{table} of {day:%Y-%m-%d}")
-
-    def delete(self, table: str, day: date) -> None:
-        """Remove a day's table if it is there (a re-run that no longer makes it)."""
-        if self.exists(table, day):
-            self._fs.rm_file(self._key(table, day))
 
     def remove_leftovers(self) -> int:
         """Remove what killed writers left; returns how many. Only while nobody writes, e.g. at start."""

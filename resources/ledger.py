@@ -1,14 +1,12 @@
 """The ledger: what is known of every file, day and wave of a portfolio, in PostgreSQL (schema ``controle``).
 
-Opening and migrating belong here; the statements are in ``ledger_files``, ``ledger_corrections``,
+Putting it together and migrating belong here; the statements are in ``ledger_files``, ``ledger_corrections``,
 ``ledger_days`` and ``ledger_waves``, the values in ``ledger_records``. Everything is idempotent and transactional: a
 process may be killed anywhere, and two may do the same thing at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -21,24 +19,12 @@ from resources.ledger_days import LedgerDays
 from resources.ledger_section import lock_key
 from resources.ledger_tables import SCHEMA
 from resources.ledger_waves import LedgerWaves
-from resources.postgres import engine
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class Ledger(LedgerCorrections, LedgerDays, LedgerWaves):
-    """One portfolio's ledger. The engine may be shared; the tables must be there (``migrate``, ``open_ledger``)."""
-
-
-@contextmanager
-def open_ledger(url: str, portfolio: str) -> Iterator[Ledger]:
-    """The portfolio's ledger at a database's URL, its tables brought up to date first."""
-    connections = engine(url)
-    try:
-        migrate(connections)
-        yield Ledger(connections, portfolio)
-    finally:
-        connections.dispose()
+    """One portfolio's ledger. The engine may be shared; the tables must be there (``migrate``)."""
 
 
 def migrate(connections: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -53,11 +53,6 @@ class LedgerDays(Section):
         with self.engine.connect() as connection:
             found = connection.execute(query.order_by(verdicts.c.at, verdicts.c.guard))
             return [VerdictRecord(**_values(row)) for row in found]
-
-    def is_released(self, day: date, guard: str, fingerprint: str) -> bool:
-        """Whether an operator released the guard for inputs with this very fingerprint."""
-        with self.engine.connect() as connection:
-            return _release(connection, self.portfolio, day, guard, fingerprint) is not None
 
     def decide(self, day: date, what: str, *, why: str, author: str, reference: str | None = None) -> Decision:
         """Put an operator's decision on the record (DESIGN section 4). The same one given twice stands once.
@@ -118,11 +113,6 @@ class LedgerDays(Section):
             query = query.where(decisions.c.day == day)
         with self.engine.connect() as connection:
             return [Decision(**_values(row)) for row in connection.execute(query.order_by(decisions.c.id))]
-
-    def newest_decision(self, day: date, among: Iterable[str]) -> Decision | None:
-        """The day's last decision among these, e.g. send-now and do-not-send: the last word counts."""
-        words = set(among)
-        return next((decision for decision in reversed(self.decisions(day)) if decision.what in words), None)
 
     # Bases.
 

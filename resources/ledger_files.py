@@ -18,8 +18,6 @@ from resources.ledger_records import (
     Arrival,
     FileRecord,
     FileStatus,
-    InputFile,
-    Inputs,
     Load,
     LoadedFile,
     NewFile,
@@ -137,15 +135,22 @@ class LedgerFiles(Section):
         with self.engine.connect() as connection:
             return [_file(row) for row in connection.execute(query.order_by(files.c.arrival))]
 
-    def inputs(self, day: date, layouts: Iterable[str] | None = None) -> Inputs:
-        """The day's current files, of these layouts or of all, for a fingerprint. An empty list of layouts: none."""
-        wanted = None if layouts is None else set(layouts)
-        found = [
-            InputFile(file.layout, file.name, file.sha256, file.arrival)
-            for file in self.files(day)
-            if wanted is None or file.layout in wanted
-        ]
-        return Inputs(day, tuple(sorted(found, key=lambda file: (file.layout, file.arrival))))
+    def first_arrivals(self, day: date) -> dict[str, int]:
+        """Of each name with a current file on the day, the arrival of its first version.
+
+        A new version takes the place of the file it corrects, so that what follows the order of arrival
+        (`Enriquecimento n`) does not change because of it.
+        """
+        current = select(files.c.name).where(
+            files.c.portfolio == self.portfolio, files.c.day == day, files.c.status == FileStatus.CURRENT
+        )
+        query = (
+            select(files.c.name, func.min(files.c.arrival).label("arrival"))
+            .where(files.c.portfolio == self.portfolio, files.c.name.in_(current))
+            .group_by(files.c.name)
+        )
+        with self.engine.connect() as connection:
+            return {row.name: row.arrival for row in connection.execute(query)}
 
     def identities(self) -> dict[date, list[tuple[str, str, str]]]:
         """(layout, name, sha256) of every current file by day, oldest day first."""

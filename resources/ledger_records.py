@@ -6,8 +6,6 @@ file's ``stamp`` is the wall clock time written in its name, and has no zone.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -15,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from atom_pipeline.day import Decision as DayDecision
+from atom_pipeline.rules.guards import Guard
 
 
 class FileStatus(StrEnum):
@@ -49,9 +48,8 @@ class WaveKind(StrEnum):
 
 RESETS = frozenset({WaveKind.CARGA, WaveKind.IMPORTACAO})
 
-Guard = Literal["remessa", "acordos", "exclusao", "batimento"]
-GUARDS: tuple[Guard, ...] = ("remessa", "acordos", "exclusao", "batimento")
-RELEASES: dict[str, Guard] = {f"release-{guard}": guard for guard in GUARDS}
+GUARDS = tuple(guard.value for guard in Guard)
+RELEASES = {guard.released_by: guard.value for guard in Guard}
 IMPORT_BASE = "import-base"  # taken by the command that starts the base, not about a day that is made
 DECISIONS = (*(decision.value for decision in DayDecision), IMPORT_BASE)
 
@@ -112,27 +110,6 @@ class Correction:
     lines: int
     error_file: str
     at: datetime | None = None  # set by the ledger
-
-
-@dataclass(frozen=True)
-class InputFile:
-    layout: str
-    name: str
-    sha256: str
-    arrival: int
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The current files of a day, ordered by layout and arrival."""
-
-    day: date
-    files: tuple[InputFile, ...]
-
-    def fingerprint(self) -> str:
-        """SHA-256 over what the day's tables depend on of its files; equal inputs give equal fingerprints."""
-        content = [[file.layout, file.name, file.sha256, file.arrival] for file in self.files]
-        return hashlib.sha256(json.dumps([self.day.isoformat(), content]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

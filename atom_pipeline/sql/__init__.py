@@ -5,7 +5,7 @@
 its own file, never here.
 """
 
-from atom_pipeline.sql.inputs import INPUTS, calendar_table, model_parameters, table_columns
+from atom_pipeline.sql.inputs import INPUTS, calendar_table, model_parameters
 from atom_pipeline.sql.model import SqlModel, load_model, load_models
 from atom_pipeline.sql.running import run
 from atom_pipeline.sql.tracing import lineage
@@ -19,5 +19,4 @@ __all__ = [
     "load_models",
     "model_parameters",
     "run",
-    "table_columns",
 ]

@@ -1,60 +1,26 @@
-"""What a model reads beside the tables of the base: parameters, the block's calendar, the day's loads, what was sent.
+"""What a model reads beside the tables of the base: parameters, the block's calendar, what was sent.
 
 Nothing of a single model belongs here: a model takes of this what its SQL names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 import polars as pl
 
 from atom_pipeline.calendar import is_bank_day
 from atom_pipeline.portfolio import Block, Portfolio
-from atom_pipeline.rules.state import TABLES, Schema, schema
-from atom_pipeline.sql.model import SqlModel
+from atom_pipeline.rules.state import Schema
+from atom_pipeline.waves import HELD
 
 CALENDAR_TABLE = "calendario"
 
-# Tables that models read and no rule makes: the calendar of a block; the day's files, from the ledger; what Manager
-# has, from the waves sent to it.
+# Tables that models read and the base does not have: the calendar of a block; what Manager has, from the waves sent.
 INPUTS: dict[str, Schema] = {
     CALENDAR_TABLE: {"dia": pl.Date, "util": pl.Boolean, "ordem": pl.Int64},
-    "cargas": {
-        "dia": pl.Date,
-        "layout": pl.String,
-        "arquivo": pl.String,
-        "versao": pl.Int64,
-        "tamanho": pl.Int64,
-        "sha256": pl.String,
-        "situacao": pl.String,
-        "motivo": pl.String,
-        "lidas": pl.Int64,
-        "aceitas": pl.Int64,
-        "recusadas": pl.Int64,
-        "substituidas": pl.Int64,
-    },
-    "manager_atual": {
-        "contrato": pl.String,
-        "id_crm": pl.String,
-        "conteudo": pl.String,
-        "onda": pl.Int64,
-        "dia": pl.Date,
-    },
+    "manager_atual": {**HELD},
 }
-
-
-def table_columns(models: Iterable[SqlModel], carried: Mapping[str, Schema]) -> dict[str, tuple[str, ...]]:
-    """The columns of all that a model can read, as ``lineage`` wants them: the base, the inputs and the models.
-
-    ``carried`` gives, for a table that carries a layout's fields (``contratos``, ``cadastro``, ...), those fields.
-    """
-    return {
-        **{table: tuple(schema(table, carried.get(table))) for table in TABLES},
-        **{table: tuple(columns) for table, columns in INPUTS.items()},
-        **{model.name: tuple(model.columns) for model in models},
-    }
 
 
 def model_parameters(portfolio: Portfolio, day: date) -> dict[str, object]:

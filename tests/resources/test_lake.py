@@ -26,7 +26,6 @@ def test_a_table_is_at_its_path_under_the_root_and_the_prefix(tmp_path: Path) ->
     assert (tmp_path / "lake/contratos/2026-11-20.parquet").is_file()
     assert (tmp_path / "lake/outra/recebido/remessa/2026-11-20.parquet").is_file()
     assert Lake(tmp_path).path("contratos", DAY) == str(tmp_path / "lake/contratos/2026-11-20.parquet")
-    assert Lake(tmp_path).url("contratos", DAY) == f"file://{tmp_path}/lake/contratos/2026-11-20.parquet"
 
 
 @pytest.mark.parametrize("root", ["folder", "file url", "memory"])
@@ -36,7 +35,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, root: str) -> None:
     assert lake.read("contratos", DAY).equals(frame())
     assert lake.scan("contratos", DAY).collect().equals(frame())
     assert lake.sha256("contratos", DAY) == written.sha256
-    assert (written.rows, lake.exists("contratos", DAY), lake.days("contratos")) == (3, True, [DAY])
+    assert (written.rows, lake.exists("contratos", DAY)) == (3, True)
 
 
 def test_an_empty_table_keeps_its_types(tmp_path: Path) -> None:
@@ -99,7 +98,6 @@ def test_a_process_killed_while_it_writes_leaves_the_table_as_it_was(tmp_path: P
     )
     assert killed.returncode == -signal.SIGKILL
     assert lake.sha256("contratos", DAY) == before.sha256
-    assert lake.days("contratos") == [DAY]
     assert len(list((tmp_path / "lake/contratos").iterdir())) == 2
     assert lake.remove_leftovers() == 1
     assert [p.name for p in (tmp_path / "lake/contratos").iterdir()] == ["2026-11-20.parquet"]
@@ -110,8 +108,7 @@ def test_a_missing_table_is_an_error_that_names_it(tmp_path: Path) -> None:
     for ask in (lake.read, lake.scan, lake.sha256):
         with pytest.raises(TableMissing, match="contratos of 2026-11-20"):
             ask("contratos", DAY)
-    assert lake.days("contratos") == []
-    lake.delete("contratos", DAY)
+    assert not lake.exists("contratos", DAY)
 
 
 @pytest.mark.parametrize("name", ["../fora", "/etc", "Contratos", "a/b/c", "", "a\n"])

@@ -20,7 +20,6 @@ from resources.ledger_records import (
     Arrival,
     Base,
     FileStatus,
-    Inputs,
     Load,
     NewFile,
     Output,
@@ -202,21 +201,21 @@ def test_many_recorders_of_many_files_give_each_its_place(ledger: Ledger) -> Non
     assert [file.arrival for file in ledger.files(DAY)] == list(range(1, 21))
 
 
-def test_the_fingerprint_of_a_day_follows_its_files(ledger: Ledger) -> None:
-    empty = ledger.inputs(DAY).fingerprint()
+def test_a_new_version_keeps_the_first_arrival_of_its_name(ledger: Ledger) -> None:
+    for name, sha256 in (("a.csv", "1"), ("b.csv", "2"), ("a.csv", "3"), ("a.csv", "4")):
+        ledger.record_file(new(name, sha256))
+    Ledger(ledger.engine, "consignado").record_file(new("a.csv", "1"))
+    assert [(file.name, file.arrival) for file in ledger.files(DAY)] == [("b.csv", 2), ("a.csv", 4)]
+    assert ledger.first_arrivals(DAY) == {"a.csv": 1, "b.csv": 2}
+    assert ledger.first_arrivals(AFTER) == {}
+
+
+def test_a_version_that_moved_to_another_day_keeps_the_first_arrival_there(ledger: Ledger) -> None:
     ledger.record_file(new("a.csv", "1"))
-    one = ledger.inputs(DAY).fingerprint()
-    ledger.record_file(new("copia.csv", "1"))
-    assert ledger.inputs(DAY).fingerprint() == one
-    ledger.record_file(new("b.csv", "2", layout="batimento"))
-    both = ledger.inputs(DAY)
-    assert [(file.layout, file.name, file.arrival) for file in both.files] == [
-        ("acordos", "a.csv", 1),
-        ("batimento", "b.csv", 3),
-    ]
-    assert len({empty, one, both.fingerprint(), Inputs(AFTER, both.files).fingerprint()}) == 4
-    assert ledger.inputs(DAY, ["acordos"]).fingerprint() == one
-    assert ledger.inputs(DAY, []).fingerprint() == empty
+    ledger.record_file(new("b.csv", "2"))
+    ledger.record_file(new("a.csv", "3", day=AFTER))
+    assert ledger.first_arrivals(AFTER) == {"a.csv": 1}
+    assert ledger.first_arrivals(DAY) == {"b.csv": 2}
 
 
 # Loads.
@@ -298,22 +297,25 @@ def test_an_unknown_name_is_remembered_until_it_goes(ledger: Ledger) -> None:
 # Verdicts and decisions.
 
 
-def hold(ledger: Ledger, fingerprint: str = "f1", *, held: bool = True) -> None:
-    ledger.record_verdict(
-        DAY, "batimento", fingerprint, held=held, numbers={"fechados": 40, "share": 0.4}, message="retido"
-    )
+def hold(
+    ledger: Ledger, fingerprint: str = "f1", *, held: bool = True, day: date = DAY, guard: str = "batimento"
+) -> None:
+    ledger.record_verdict(day, guard, fingerprint, held=held, numbers={"fechados": 40, "share": 0.4}, message="retido")
 
 
 def test_a_release_is_for_the_inputs_that_were_held_and_no_others(ledger: Ledger) -> None:
     hold(ledger, "f1")
     decision = ledger.decide(DAY, "release-batimento", why="confirmado com o banco", author="ana")
     assert decision.reference == "f1"
-    assert ledger.is_released(DAY, "batimento", "f1")
-    assert not ledger.is_released(DAY, "batimento", "f2")
-    assert not ledger.is_released(AFTER, "batimento", "f1")
-    assert not ledger.is_released(DAY, "exclusao", "f1")
     hold(ledger, "f2")
     assert [(v.fingerprint, v.stands_in_the_way) for v in ledger.verdicts(DAY)] == [("f1", False), ("f2", True)]
+    hold(ledger, "f1", day=AFTER)
+    hold(ledger, "f1", guard="exclusao")
+    assert [v.stands_in_the_way for v in ledger.verdicts(AFTER)] == [True]
+    assert {v.guard: v.stands_in_the_way for v in ledger.verdicts(DAY) if v.fingerprint == "f1"} == {
+        "batimento": False,
+        "exclusao": True,
+    }
 
 
 def test_a_verdict_given_again_keeps_its_release(ledger: Ledger) -> None:
@@ -360,14 +362,10 @@ def test_every_word_is_accepted_and_kept_in_order(ledger: Ledger) -> None:
         ledger.decide(DAY, "send-now", why="x", author="ana", reference="f")
 
 
-def test_the_same_decision_given_twice_stands_once_and_the_last_word_counts(ledger: Ledger) -> None:
+def test_the_same_decision_given_twice_stands_once_and_again_after_another_word(ledger: Ledger) -> None:
     for what in ("send-now", "send-now", "do-not-send", "send-now"):
         ledger.decide(DAY, what, why="x", author="ana")
     assert [d.what for d in ledger.decisions(DAY)] == ["send-now", "do-not-send", "send-now"]
-    last = ledger.newest_decision(DAY, ["send-now", "do-not-send"])
-    assert last is not None
-    assert last.what == "send-now"
-    assert ledger.newest_decision(DAY, ["no-acordos"]) is None
 
 
 def test_a_guard_that_does_not_exist_is_refused(ledger: Ledger) -> None:

@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from resources import postgres
-from resources.ledger import open_ledger
 from resources.postgres import Database, DatabaseUnavailable, create_database, data_folder, database, engine, normalise
 from resources.settings import Settings
 
@@ -80,16 +79,20 @@ def test_a_connection_lost_while_idle_is_replaced(database_url: str) -> None:
 
 USE = """
 import os, sys
-from resources.ledger import open_ledger
-from resources.postgres import database
+from resources.ledger import Ledger, migrate
+from resources.postgres import database, engine
 from resources.settings import Settings
-with database(Settings.from_env()) as found, open_ledger(found.url, "veiculos") as ledger:
+with database(Settings.from_env()) as found:
+    connections = engine(found.url)
+    migrate(connections)
+    ledger = Ledger(connections, "veiculos")
     from datetime import date
     from resources.ledger_records import NewFile
     ledger.record_file(NewFile(sys.argv[1], "remessa", date(2026, 11, 20), sys.argv[1], 1, "a"))
     print(found.embedded, len(ledger.files(date(2026, 11, 20))), flush=True)
     if sys.argv[2:] == ["die"]:
         os.kill(os.getpid(), 9)
+    connections.dispose()
 """
 
 
@@ -158,9 +161,3 @@ def test_as_root_closed_folders_above_the_home_stay_closed(tmp_path: Path, monke
 def test_who_is_not_root_has_the_data_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert data_folder(tmp_path) == tmp_path / "postgres"
-
-
-def test_opening_a_ledger_gives_its_connections_back(database_url: str) -> None:
-    with open_ledger(database_url, "veiculos") as ledger:
-        assert ledger.days_with_files() == []
-    assert ledger.engine.pool.checkedin() == 0

@@ -13,7 +13,7 @@ from atom_pipeline.layout.document import load_layout, load_portfolio
 from atom_pipeline.layout.model import Field, Layout
 from atom_pipeline.layout.schema import field_type
 from atom_pipeline.rules.state import TABLES, Schema, schema
-from atom_pipeline.sql import INPUTS, SqlModel, lineage, load_model, model_parameters, run, table_columns
+from atom_pipeline.sql import INPUTS, SqlModel, lineage, load_model, model_parameters, run
 
 ROOT = Path(__file__).parents[2]
 LAYOUTS = ROOT / "layouts" / "banco_pan_veiculos"
@@ -42,7 +42,11 @@ def carried() -> dict[str, Schema]:
 @pytest.fixture(scope="module")
 def columns(models: dict[str, SqlModel], carried: dict[str, Schema]) -> dict[str, tuple[str, ...]]:
     """The columns of every table that a model can read, with this portfolio's fields."""
-    return table_columns(models.values(), carried)
+    return {
+        **{table: tuple(schema(table, carried.get(table))) for table in TABLES},
+        **{table: tuple(columns) for table, columns in INPUTS.items()},
+        **{model.name: tuple(model.columns) for model in models.values()},
+    }
 
 
 @pytest.fixture(scope="module")
