@@ -9,6 +9,7 @@ import dagster as dg
 
 from assets.base import build_base_assets
 from assets.common import portfolios_resource
+from assets.decisions import build_decision_jobs
 from assets.errors import build_error_asset
 from assets.models import SQL_FOLDER, build_model_asset
 from assets.publish import BAIXA, build_manager_before, build_sending_assets
@@ -43,20 +44,24 @@ def build_defs(settings: Settings | None = None, *, clock: Clock | None = None) 
     catalogues = load_catalogues((settings or Settings.from_env()).layouts)
     models = load_models(SQL_FOLDER)
     assets: list[dg.AssetsDefinition] = []
-    jobs = []
+    days, decisions = [], []
     for catalogue in catalogues:
         mine = portfolio_assets(catalogue, models)
         assets += mine
-        jobs.append(
+        days.append(
             dg.define_asset_job(
                 job_name(catalogue.portfolio.portfolio),
                 selection=dg.AssetSelection.assets(*(key for asset in mine for key in asset.keys)),
                 description=f"Um dia inteiro de {catalogue.portfolio.title}: arquivos lidos, base feita, ondas idas.",
             )
         )
+        decisions += build_decision_jobs(catalogue)
     return dg.Definitions(
         assets=assets,
-        jobs=jobs,
-        resources={"portfolios": portfolios_resource(settings, clock)},
+        jobs=[*days, *decisions],
+        resources={
+            "portfolios": portfolios_resource(settings, clock),
+            "portfolios_beside_runs": portfolios_resource(settings, clock, alone=False),
+        },
         executor=dg.in_process_executor,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from inspect import isgeneratorfunction
@@ -19,6 +19,7 @@ from resources.runtime import Clock, PortfolioRuntime, open_portfolios
 from resources.settings import Settings
 
 RECEIVE, BASE, MODELS, PUBLISH = "receive", "base", "models", "publish"
+PARTITION_TAG = "dagster/partition"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,14 +59,50 @@ class Portfolios:
 OpenPortfolios = dg.ResourceParam[Portfolios]
 
 
-def portfolios_resource(settings: Settings | None = None, clock: Clock | None = None) -> dg.ResourceDefinition:
-    """Opens the portfolios of these settings, or of the environment's: nothing secret is in a run's configuration."""
+def portfolios_resource(
+    settings: Settings | None = None, clock: Clock | None = None, *, alone: bool = True
+) -> dg.ResourceDefinition:
+    """Opens the portfolios of these settings, or of the environment's: nothing secret is in a run's configuration.
 
-    def open_for_run(_: dg.InitResourceContext) -> Iterator[Portfolios]:
-        with open_portfolios(settings or Settings.from_env(), clock=clock) as opened:
+    With ``alone`` a run that makes a day fails at once while another one makes it: Dagster's queue keeps the UI's runs
+    of a day apart, but knows nothing of the command line's.
+    """
+
+    def open_for_run(context: dg.InitResourceContext) -> Iterator[Portfolios]:
+        with open_portfolios(settings or Settings.from_env(), clock=clock) as opened, ExitStack() as held:
+            if alone and context.run is not None:
+                for name in _made_by(context.run, opened):
+                    held.enter_context(_making(opened[name], context.run.tags.get(PARTITION_TAG)))
             yield Portfolios(opened)
 
     return dg.ResourceDefinition(open_for_run, description="Layouts, ledger, lake and servers of every portfolio.")
+
+
+def day_activity(day: str) -> str:
+    """What the ledger's lock on the making of a day is called; ``day`` as the partition is."""
+    return f"dia-{day}"
+
+
+def _made_by(run: dg.DagsterRun, names: Iterable[str]) -> list[str]:
+    """The portfolios whose assets a run makes: of its selection, else of its job's name, else all."""
+    keys = {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
+    chosen = {key.path[0] for key in keys}
+    found = [name for name in names if name in chosen or (not keys and run.job_name.startswith(f"{name}__"))]
+    return sorted(found or names)
+
+
+@contextmanager
+def _making(runtime: PortfolioRuntime, day: str | None) -> Iterator[None]:
+    """Hold the making of a day. Raises AtomError when another run has it."""
+    if day is None:
+        yield
+        return
+    with runtime.ledger.exclusive(day_activity(day)) as alone:
+        if not alone:
+            raise AtomError(
+                f"another run is making {day} of {runtime.name}: wait for it to end, then run the day again"
+            )
+        yield
 
 
 def told_to_people(function: Callable[P, R]) -> Callable[P, R]:

@@ -17,7 +17,8 @@ from atom_pipeline.cli.console import console
 from atom_pipeline.errors import AtomError
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, Definitions
+    from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
+    from dagster_shared.error import SerializableErrorInfo
 
     from resources.collect import CollectReport
     from resources.runtime import PortfolioRuntime
@@ -96,7 +97,7 @@ def print_collected(report: CollectReport) -> None:
 def run_days(
     runtime: PortfolioRuntime, definitions: Definitions, instance: DagsterInstance, days: Sequence[date]
 ) -> Iterator[DayRun]:
-    """Run the day's job for each day, in order; stops after a day whose base was not made."""
+    """Run the day's job for each day, in order; stops after a day whose base was not made, or that could not start."""
     from assets.build import job_name
 
     job = definitions.resolve_job_def(job_name(runtime.name))
@@ -120,18 +121,31 @@ def run_days(
             ),
         )
         base = runtime.ledger.base(day)
-        if base is None or day in runtime.stale():
+        if base is None or day in runtime.stale() or not result.filter_events(lambda event: event.is_step_start):
             return
 
 
-def _failures(result: object) -> Iterator[str]:
-    """Why steps failed, in the words of the error that stopped each; checks that failed are told apart from it."""
-    for event in result.filter_events(lambda event: event.is_step_failure):  # type: ignore[attr-defined]
+def _failures(result: ExecuteInProcessResult) -> Iterator[str]:
+    """Why steps failed, in the words of the error that stopped each; checks that failed are told apart from it.
+
+    A run that could not start, e.g. while another makes the day, has no step to name.
+    """
+    for event in result.filter_events(lambda event: event.is_step_failure):
         data = event.step_failure_data
-        error = data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
+        error = _first(data.error)
         if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
             continue
         words = data.user_failure_data.description if data.user_failure_data else error and error.message
         yield f"{event.step_key}: {(words or '').strip()}"
+    if not result.filter_events(lambda event: event.is_step_start):
+        for event in result.filter_events(lambda event: event.is_run_failure):
+            error = _first(event.job_failure_data.error)
+            if error is not None:
+                yield error.message.rpartition(f"{error.cls_name}: ")[2].strip()
+
+
+def _first(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    """The error that another one was caused by, at the bottom."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error

@@ -21,6 +21,8 @@ from atom_pipeline.errors import AtomError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from resources.settings import Settings
+
 ONE_INSTANCE = 0x41544F4D  # "ATOM": the advisory lock that one `atom up` holds on its database
 
 
@@ -43,9 +45,11 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with database(settings) as store, only_one(engine(store.url)):
         os.environ.update(environment(settings, store.url))
-        ended = end_orphaned_runs()
+        ended, at_work = end_orphaned_runs()
         if ended:
             console.print(f"{ended} run(s) that an earlier stop left unfinished are marked as failed.")
+        if not at_work:
+            remove_leftovers(settings)
         console.print(f"home     {settings.home}")
         console.print(f"UI       http://{host}:{port}  (Ctrl-C stops it)")
         location = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
@@ -70,11 +74,11 @@ def only_one(engine: Engine) -> Iterator[None]:
         yield
 
 
-def end_orphaned_runs() -> int:
-    """Mark as failed the runs that a kill left as started, and free their places in the queue; returns how many.
+def end_orphaned_runs() -> tuple[int, int]:
+    """Mark as failed the runs that a kill left as started, and free their places in the queue.
 
     Called while no daemon runs and no other `atom up` can start: whatever is under way then has no process, but for
-    the runs of a command line that is still at work.
+    the runs of a command line that is still at work. Returns how many were marked, and how many are at work.
     """
     from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
@@ -85,12 +89,23 @@ def end_orphaned_runs() -> int:
         DagsterRunStatus.NOT_STARTED,
     ]
     with DagsterInstance.get() as instance:
-        runs = [run for run in instance.get_runs(RunsFilter(statuses=unfinished)) if not is_at_work(run.tags)]
+        found = instance.get_runs(RunsFilter(statuses=unfinished))
+        runs = [run for run in found if not is_at_work(run.tags)]
         for run in runs:
             instance.report_run_failed(run, "The process of this run ended without saying so; run the day again.")
             if instance.event_log_storage.supports_global_concurrency_limits:
                 instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        return len(runs)
+        return len(runs), len(found) - len(runs)
+
+
+def remove_leftovers(settings: Settings) -> int:
+    """Remove what killed writers left in the lake, of every portfolio; returns how many. While no run is at work."""
+    from resources.lake import Lake
+
+    removed = Lake(settings.home).remove_leftovers()  # without a prefix: the folders of all portfolios lie in it
+    if removed:
+        console.print(f"{removed} unfinished file(s) that an earlier stop left in the lake are removed.")
+    return removed
 
 
 def is_at_work(tags: Mapping[str, str]) -> bool:
