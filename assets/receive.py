@@ -21,7 +21,7 @@ from assets.partitions import day_of, working_days
 from atom_pipeline.day import Outcome
 from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.catalogue import Catalogue
-from atom_pipeline.layout.model import Layout
+from atom_pipeline.layout.model import Layout, Merge
 from atom_pipeline.layout.reading import Reading, read_file
 from atom_pipeline.layout.schema import pandera_schema, polars_schema, violations
 from atom_pipeline.rules.merge import merge_files
@@ -72,6 +72,9 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
             stamps.append((file.stamp, file.arrival))
     schema = received_schema(layout, day)
     received = pl.DataFrame(schema=schema)
+    superseded_files = _behind_a_refused_one(layout, loads)
+    if superseded_files:
+        frames = []
     if frames:
         merged = merge_files(frames, layout.merge, layout.key, stamps=stamps)
         received = merged.frame.select(list(schema))
@@ -80,9 +83,21 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
     for file, load in loads:
         superseded = load.rows_accepted - kept.get(file.name, 0) if load.outcome == "loaded" else 0
         runtime.ledger.record_load(replace(load, rows_superseded=superseded))
-        rows.append(_file_row(file, load, day, superseded))
+        outcome = Outcome.SUPERSEDED if file.id in superseded_files else OUTCOMES[load.outcome]
+        rows.append(_file_row(file, load, day, outcome, superseded))
     files = pl.DataFrame(rows, schema=empty("cargas").schema)
     return LoadedDay(received, pl.concat(refused), pl.concat(flagged), files, dict(by_reason))
+
+
+def _behind_a_refused_one(layout: Layout, loads: list[tuple[FileRecord, Load]]) -> set[int]:
+    """Files that were read and do not count, since the newest of a layout of which only the newest counts was refused.
+
+    Yesterday's truth must not close a contract because today's could not be read.
+    """
+    if layout.merge is not Merge.NEWEST_FILE or not loads:
+        return set()
+    newest, load = max(loads, key=lambda one: (one[0].stamp or datetime.min, one[0].arrival))
+    return set() if load.outcome == "loaded" else {file.id for file, _ in loads if file.id != newest.id}
 
 
 def received_schema(layout: Layout, day: date) -> dict[str, pl.DataType]:
@@ -129,7 +144,7 @@ def _of_file(frame: pl.DataFrame, table: str, file: FileRecord, day: date) -> pl
     )
 
 
-def _file_row(file: FileRecord, load: Load, day: date, superseded: int) -> dict[str, Any]:
+def _file_row(file: FileRecord, load: Load, day: date, outcome: Outcome, superseded: int) -> dict[str, Any]:
     return {
         "dia": day,
         "layout": file.layout,
@@ -137,7 +152,7 @@ def _file_row(file: FileRecord, load: Load, day: date, superseded: int) -> dict[
         "versao": file.version,
         "tamanho": file.size,
         "sha256": file.sha256,
-        "situacao": OUTCOMES[load.outcome].value,
+        "situacao": outcome.value,
         "motivo": load.message,
         "lidas": load.rows_read,
         "aceitas": load.rows_accepted,

@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from atom_pipeline.day import FileIdentity, Outcome, decisions_fingerprint, step_fingerprint
+from atom_pipeline.day import FileIdentity, Outcome, decisions_fingerprint, step_fingerprint, verdict_fingerprint
 from atom_pipeline.errors import AtomError, ProgramError
 from atom_pipeline.layout.model import Stage
 from atom_pipeline.rules.acordos import apply_acordos
@@ -242,13 +242,20 @@ def apply_step(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> Applied:
             return Applied(_unchanged(runtime, day, plan), came=rows is not None, waits=tuple(waits))
         step, verdict = _judged(runtime, day, plan, rows)
         layouts = {layout.layout for layout in runtime.layouts(plan.stage)}
-        fingerprint = step_fingerprint(files_read(runtime, day, plan.stage), layouts)
+        files = step_fingerprint(files_read(runtime, day, plan.stage), layouts)
+        fingerprint = verdict_fingerprint(files, _base_judged(runtime, day, plan))
         recorded = runtime.ledger.record_verdict(
             day, verdict.guard.value, fingerprint, held=verdict.held, numbers=verdict.numbers, message=verdict.message
         )
         released = [verdict.guard] if recorded.released_by is not None else []
         return Applied(promote(step, verdict, released), came=True, verdict=recorded)
     return Applied(_enriched(runtime, day, plan, rows or {}), came=rows is not None)
+
+
+def _base_judged(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> str:
+    """Identity of the contracts that a step is applied to."""
+    earlier = [step for step in STEPS[: STEPS.index(plan)] if step.changes_contratos]
+    return runtime.lake.sha256(step_table(earlier[-1], "contratos") if earlier else "abertura", day)
 
 
 def _judged(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received) -> tuple[Step, Verdict]:

@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     PENDING = "PENDENTE"
     LOADED = "CARREGADO"
     REFUSED = "RECUSADO"
+    SUPERSEDED = "SUBSTITUIDO"  # read, and another file of the day stands in its place
 
 
 class Decision(StrEnum):
@@ -126,7 +127,7 @@ def expected_files(
             continue
         due = due_at(expectation, portfolio, day)
         outcomes = {file.outcome for file in mine}
-        if Outcome.LOADED in outcomes:
+        if outcomes == {Outcome.LOADED}:  # one file that was refused is not made good by another that was loaded
             status = Status.LOADED
         elif expectation.waived_by in taken:
             status = Status.WAIVED
@@ -186,8 +187,24 @@ def fold_fingerprint(files: Collection[FileIdentity], decisions: str, previous_h
 
 
 def step_fingerprint(files: Collection[FileIdentity], layouts: Collection[str]) -> str:
-    """Identity of the files a guard judged: a decision that releases it is about these files and no others."""
+    """Identity of the files of a step."""
     return _digest(sorted("|".join(file) for file in files if file[0] in layouts))
+
+
+HALF = 32  # characters of each part of a verdict's fingerprint
+
+
+def verdict_fingerprint(files: str, base: str) -> str:
+    """Identity of what a guard judged: the step's files, and the base that they were applied to.
+
+    A release is about both: the same batimento on a larger base may close what nobody looked at.
+    """
+    return f"{files[:HALF]}{_digest([base])[:HALF]}"
+
+
+def is_verdict_on(fingerprint: str, files: str) -> bool:
+    """Whether a verdict is about these files of its step."""
+    return fingerprint.startswith(files[:HALF])
 
 
 def _digest(lines: Sequence[str]) -> str:
@@ -264,11 +281,12 @@ def sending(
     now: datetime,
     last_sent: date | None,
     stale: bool,
+    over: bool,
 ) -> Sending:
     """Decide what may be sent for a day (DESIGN section 6).
 
-    Nothing for a day older than the last one sent, from a base that is no longer what its files would give, or when an
-    operator decided so. Baixas never wait. The carga waits
+    Nothing for a day older than the last one sent, or when an operator decided so. No mailing from a base that is no
+    longer what its files would give. Baixas never wait. The carga waits
     for all that the day expects and for held guards, until its deadline or an operator's `send-now`.
     """
     words = [decision.what for decision in decisions if decision.what in SENDING]
@@ -276,14 +294,22 @@ def sending(
     if last_sent is not None and day < last_sent:
         reason = f"a onda mais recente é do dia {last_sent:%Y-%m-%d}: um dia anterior não é enviado"
         return Sending(False, False, (reason,))
-    if stale:
-        return Sending(False, False, ("a base do dia não é a dos arquivos e decisões que há agora: rode o dia",))
     if word is Decision.DO_NOT_SEND:
         return Sending(False, False, ("decisão do operador: não enviar",))
-    reasons = [f"{item.name}: {item.status.value}" for item in expected if item.required and not item.fulfilled]
+    # What came and was not read counts as missing, required or not: it may say who has paid.
+    missing = [item for item in expected if not item.fulfilled and (item.required or item.files)]
+    reasons = [f"{item.name}: {item.status.value}" for item in missing]
     reasons += [f"batimento espera {wait}" for wait in waits]
     reasons += [f"{guard}: retido" for guard in held]
+    if stale:
+        behind = "a base do dia não é a dos arquivos e decisões que há agora: rode o dia"
+        return Sending(False, True, (behind, *dict.fromkeys(reasons)))
     if not reasons:
         return Sending(True, True, ())
-    forced = word is Decision.SEND_NOW or deadline_passed(portfolio, day, now)
+    # The deadline is for the day at hand, and for a day of which something came: the mailing of a day that is over goes
+    # whole or not at all, and yesterday's is not sent again under today's name.
+    came = any(item.status is Status.LOADED for item in expected)
+    if not came:
+        reasons.insert(0, "nenhum arquivo do dia foi lido")
+    forced = word is Decision.SEND_NOW or (came and not over and deadline_passed(portfolio, day, now))
     return Sending(forced, True, tuple(dict.fromkeys(reasons)), forced=forced)

@@ -205,7 +205,7 @@ class _Collection:
             if not self._is_stable(file, sightings, listing):
                 unstable.append(name)
                 continue
-            matches = match_name(self.catalogue, file.name) if is_plain_name(file.name) else []
+            matches = self._matches(file.name)
             if matches:
                 candidates.append(_Candidate(file, matches))
             elif is_plain_name(file.name) and (about := file_corrected_by(self.catalogue, file.name)):
@@ -308,6 +308,12 @@ class _Collection:
             f"{candidate.listed.name}: its name is of {names}, and its content does not say which; "
             "ask the sender for the file again, or correct the layout"
         )
+
+    def _matches(self, name: str) -> list[NameMatch]:
+        """What a name may mean. One of a day before the portfolio began means nothing: no day could ever take it."""
+        first = self.catalogue.portfolio.operation.start
+        matches = match_name(self.catalogue, name) if is_plain_name(name) else []
+        return [match for match in matches if self._day(match) >= first]
 
     def _day(self, match: NameMatch) -> date:
         return working_day(match, self.catalogue.portfolio, self.calendar)

@@ -28,6 +28,7 @@ from atom_pipeline.day import (
     decisions_fingerprint,
     expected_files,
     fold_fingerprint,
+    is_verdict_on,
     sending,
     stale_days,
     step_fingerprint,
@@ -41,8 +42,8 @@ from atom_pipeline.rules.groups import meanings
 from resources.file_server import FileServer
 from resources.lake import Lake
 from resources.ledger import Ledger, migrate
+from resources.ledger_records import IMPORT_BASE, FileRecord, VerdictRecord
 from resources.ledger_records import Decision as Decided
-from resources.ledger_records import FileRecord, VerdictRecord
 from resources.postgres import database, engine
 from resources.settings import Settings
 
@@ -190,8 +191,24 @@ class PortfolioRuntime:
         return [
             verdict
             for guard, verdict in last.items()
-            if verdict.fingerprint == self.guard_fingerprint(day, Stage(guard))
+            if is_verdict_on(verdict.fingerprint, self.guard_fingerprint(day, Stage(guard)))
         ]
+
+    def is_over(self, day: date) -> bool:
+        """Whether a later working day has begun."""
+        return self.calendar.next(day) <= self.now().date()
+
+    def refuse_if_no_partition(self, day: date) -> None:
+        """Raise AtomError for a day that is no partition: it does not operate, or it is before the first one."""
+        operation = self.portfolio.operation
+        if day < operation.start:
+            raise AtomError(f"{day:%Y-%m-%d} is before the first day of {self.name}, {operation.start:%Y-%m-%d}")
+        if not self.calendar.is_working(day):
+            following = self.calendar.next(day)
+            raise AtomError(f"{day:%Y-%m-%d} does not operate: what falls on it belongs to {following:%Y-%m-%d}")
+        last = self.calendar.next(self.now().date())
+        if day > last:
+            raise AtomError(f"{day:%Y-%m-%d} has not come: the last day that can be made is {last:%Y-%m-%d}")
 
     def sending(self, day: date) -> Sending:
         """What may be sent for a day now, and why not when it may not."""
@@ -208,6 +225,7 @@ class PortfolioRuntime:
             now=self.now(),
             last_sent=last.day if last else None,
             stale=day in self.stale(),
+            over=self.is_over(day),
         )
 
     def personal_columns(self, day: date) -> dict[str, Personal]:
@@ -245,6 +263,33 @@ class PortfolioRuntime:
             fingerprints[day] = bases[day].inputs if day == began else now
             previous = bases[day].hash if day in bases else previous
         return stale_days({day: base for day, base in bases.items() if day in fingerprints}, fingerprints, days)
+
+    def refuse_unfinished_import(self) -> None:
+        """Raise AtomError while a base was accepted and is not there yet: a day made now would start from nothing."""
+        begun = [decision for decision in self.ledger.decisions() if decision.what == IMPORT_BASE]
+        if begun and not self.ledger.bases():
+            day = begun[-1].day
+            raise AtomError(
+                f"the import of the base of {day:%Y-%m-%d} was begun and is not finished: run the import again "
+                f"(`atom base import FILE.csv --day {day:%Y-%m-%d} --accept`), then the days after it"
+            )
+
+    def collected_until(self, day: date) -> list[FileRecord]:
+        """The current files of ``day`` and of every day before it, by day and in order of arrival."""
+        days = [one for one in self.ledger.identities() if one <= day]
+        return [file for one in days for file in self.ledger.files(one)]
+
+    def behind_import(self) -> list[tuple[date, str]]:
+        """(day, name) of the files that came after the base was imported, of days that this base stands for.
+
+        They are never read: what is in them and not in the agency's file is missing from the base. The files that
+        were there when the base was accepted are not among them.
+        """
+        base = next((base for base in self.ledger.bases() if base.imported), None)
+        if base is None:
+            return []
+        accepted = max(decision.at for decision in self.ledger.decisions() if decision.what == IMPORT_BASE)
+        return [(file.day, file.name) for file in self.collected_until(base.day) if file.collected_at > accepted]
 
 
 def _taken(decisions: Iterable[Decided]) -> list[Taken]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from resources.settings import PROJECT_ROOT, Settings, file_url
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 ZONE = ZoneInfo("America/Sao_Paulo")
-LATER = datetime(2030, 1, 1, tzinfo=ZONE)  # after every deadline
+AFTER_THE_DEADLINE = time(6, 45)
 
 # People with valid check digits who do not exist.
 ANA, BIA, CAIO, DORA = "52998224725", "11144477735", "39053344705", "12345678909"
@@ -36,6 +36,8 @@ class Agency:
     runtime: PortfolioRuntime
     definitions: dg.Definitions
     instance: dg.DagsterInstance
+    clock: list[datetime]  # the present moment
+    stopped: bool = False  # a test that says what time it is keeps it; else a day is run after its own deadline
 
     @property
     def drop(self) -> Path:
@@ -77,6 +79,8 @@ class Agency:
 
     def run(self, day: date, *, only: Sequence[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:
         """Run a day, or some assets of it, as Dagster does."""
+        if not self.stopped:
+            self.clock[0] = datetime.combine(day, AFTER_THE_DEADLINE, tzinfo=ZONE)
         job = self.definitions.resolve_job_def(job_name(self.runtime.name))
         return job.execute_in_process(
             partition_key=f"{day:%Y-%m-%d}",
@@ -126,10 +130,10 @@ def agency(
     postgres_url: str,
     *,
     layouts: Path = PROJECT_ROOT / "layouts",
-    now: datetime = LATER,
+    now: datetime | None = None,
     portfolio: str | None = None,
 ) -> Iterator[Agency]:
-    """An agency with an empty drop. ``now`` is its clock, after every deadline unless a test says otherwise.
+    """An agency with an empty drop. ``now`` stops its clock; else each day is run on its own morning.
 
     ``portfolio`` is the one it works on, needed where ``layouts`` has several.
     """
@@ -140,11 +144,16 @@ def agency(
         layouts=layouts,
         postgres_url=postgres_url,
     )
-    with open_portfolios(settings, clock=lambda: now) as portfolios, dg.DagsterInstance.ephemeral() as instance:
+    moment = [now or datetime(2026, 11, 9, 6, 45, tzinfo=ZONE)]
+
+    def clock() -> datetime:
+        return moment[0]
+
+    with open_portfolios(settings, clock=clock) as portfolios, dg.DagsterInstance.ephemeral() as instance:
         if portfolio is None:
             (portfolio,) = portfolios
         runtime = portfolios[portfolio]
-        yield Agency(runtime, build_defs(settings, clock=lambda: now), instance)
+        yield Agency(runtime, build_defs(settings, clock=clock), instance, moment, stopped=now is not None)
 
 
 def client(contrato: str, cpf: str = ANA, **values: Any) -> dict[str, Any]:

@@ -20,9 +20,11 @@ from atom_pipeline.day import (
     decisions_fingerprint,
     expected_files,
     fold_fingerprint,
+    is_verdict_on,
     sending,
     stale_days,
     step_fingerprint,
+    verdict_fingerprint,
     waits_of_batimento,
 )
 from atom_pipeline.portfolio import Portfolio
@@ -83,6 +85,13 @@ def test_a_file_that_came_is_where_its_reading_left_it(outcome: Outcome, status:
     assert statuses(file("remessa", outcome), now=at(MON, "01:00"))["remessa"] is status
 
 
+def test_one_file_that_was_loaded_does_not_hide_another_that_was_refused() -> None:
+    mixed = (file("acordos"), file("baixa", Outcome.REFUSED, stamp=datetime(2026, 11, 9, 2, 0)))
+    assert statuses(*mixed, now=at(MON, "02:10"))["acordos"] is Status.REFUSED
+    waived = statuses(*mixed, now=at(MON, "02:10"), taken=(Taken(Decision.NO_ACORDOS),))
+    assert waived["acordos"] is Status.WAIVED
+
+
 def test_a_decision_stands_in_for_a_file_and_a_loaded_file_for_the_decision() -> None:
     taken = (Taken(Decision.NO_ACORDOS),)
     assert statuses(now=at(MON, "01:00"), taken=taken)["acordos"] is Status.WAIVED
@@ -128,11 +137,16 @@ def test_fingerprints_are_of_files_fold_decisions_and_the_base_before() -> None:
     assert same not in others
 
 
-def test_a_release_is_about_the_files_of_its_step() -> None:
+def test_a_release_is_about_the_files_of_its_step_and_the_base_they_were_applied_to() -> None:
     files = [file("batimento").identity, file("remessa").identity]
     first = step_fingerprint(files, {"batimento"})
     assert step_fingerprint([files[0], file("remessa", sha="b").identity], {"batimento"}) == first
-    assert step_fingerprint([file("batimento", sha="b").identity], {"batimento"}) != first
+    other = step_fingerprint([file("batimento", sha="b").identity], {"batimento"})
+    assert other != first
+    verdict = verdict_fingerprint(first, "a base")
+    assert is_verdict_on(verdict, first)
+    assert not is_verdict_on(verdict, other)
+    assert verdict_fingerprint(first, "a larger base") != verdict
 
 
 def base(day: date, inputs: str = "now") -> KnownBase:
@@ -155,13 +169,13 @@ def test_the_days_to_run_are_those_the_target_needs_and_those_that_follow_from_i
 
 
 EXPECTED = [Expected("remessa", ("remessa",), Status.LOADED, None, True, ("a",))]
-LATE = [replace(EXPECTED[0], status=Status.LATE)]
+LATE = [*EXPECTED, Expected("acordos", ("acordos",), Status.LATE, None, True, ())]
 
 
 def may_send(**given: object) -> tuple[bool, bool, bool]:
     values = {
         "expected": EXPECTED, "held": [], "waits": [], "decisions": [], "now": at(MON, "04:00"), "last_sent": None,
-        "stale": False,
+        "stale": False, "over": False,
     } | given  # fmt: skip
     found = sending(PORTFOLIO, MON, **values)  # type: ignore[arg-type]
     assert found.reasons or (found.carga and found.baixa)
@@ -179,12 +193,30 @@ def test_at_its_deadline_or_by_decision_the_carga_goes_with_what_there_is() -> N
     assert may_send(expected=LATE, now=at(MON, "06:30")) == (True, True, True)
     assert may_send(expected=LATE, now=at(MON, "06:29")) == (False, True, False)
     assert may_send(held=["batimento"], decisions=[Taken(Decision.SEND_NOW)]) == (True, True, True)
+    nothing_came = LATE[1:]
+    assert may_send(expected=nothing_came, now=at(MON, "06:30")) == (False, True, False)
+    assert may_send(expected=nothing_came, decisions=[Taken(Decision.SEND_NOW)]) == (True, True, True)
 
 
-def test_nothing_goes_for_an_older_day_from_a_stale_base_or_against_a_decision() -> None:
+def test_a_day_that_is_over_is_never_sent_without_what_it_expects() -> None:
+    assert may_send(over=True, now=at(WED, "07:00")) == (True, True, False)
+    assert may_send(over=True, expected=LATE, now=at(WED, "07:00")) == (False, True, False)
+
+
+def test_no_mailing_goes_from_a_base_that_is_behind_its_files_and_baixas_do() -> None:
+    assert may_send(stale=True) == (False, True, False)
+    assert may_send(stale=True, decisions=[Taken(Decision.SEND_NOW)]) == (False, True, False)
+
+
+def test_a_file_that_came_and_was_not_read_is_missed_even_where_it_is_optional() -> None:
+    refused = Expected("exclusao", ("exclusao",), Status.REFUSED, None, False, ("x.528",))
+    assert may_send(expected=[*EXPECTED, refused]) == (False, True, False)
+    assert may_send(expected=[*EXPECTED, replace(refused, status=Status.WAITING, files=())]) == (True, True, False)
+
+
+def test_nothing_goes_for_an_older_day_or_against_a_decision() -> None:
     assert may_send(last_sent=TUE) == (False, False, False)
     assert may_send(last_sent=MON) == (True, True, False)
-    assert may_send(stale=True) == (False, False, False)
     stop, go = Taken(Decision.DO_NOT_SEND), Taken(Decision.SEND_NOW)
     assert may_send(decisions=[stop]) == (False, False, False)
     assert may_send(decisions=[stop, go]) == (True, True, False)  # the last word counts

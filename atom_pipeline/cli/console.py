@@ -17,7 +17,7 @@ def parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a day; write it as 2026-11-20") from None
+        raise typer.BadParameter(f"{text!r} is not a day; write it as 2026-11-19") from None
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -10,7 +10,8 @@ import typer
 
 from atom_pipeline.cli.console import console, parse_day, print_table
 from atom_pipeline.cli.opened import PortfolioOption, opened
-from atom_pipeline.day import Decision
+from atom_pipeline.day import Decision, Status
+from atom_pipeline.errors import AtomError
 
 if TYPE_CHECKING:
     from resources.runtime import PortfolioRuntime
@@ -32,6 +33,9 @@ def run(
     Exit 0 only when all is well: every file loaded, nothing held, every day made.
     """
     with opened(portfolio) as runtime:
+        runtime.refuse_if_no_partition(day)
+        if first is not None and first > day:
+            raise AtomError(f"--from {first:%Y-%m-%d} is after the day {day:%Y-%m-%d}")
         if dry_run:
             show_wave(runtime, day)
             return
@@ -45,37 +49,50 @@ def collect_and_run(runtime: PortfolioRuntime, day: date, *, first: date | None 
     from assets.build import build_defs
     from atom_pipeline.cli.running import collect_drop, dagster_instance, print_collected, run_days
     from atom_pipeline.day import days_to_run
+    from resources.ledger_records import WaveStatus
 
     report = collect_drop(runtime)
     print_collected(report)
-    problems = len(report.errors)
+    problems = len(report.errors) + len(report.unstable)
+    if not runtime.ledger.files(day) and runtime.ledger.newest_base_before(day) is None:
+        raise AtomError(f"no file of {day:%Y-%m-%d} has arrived and there is no base before it: nothing to make")
     bases = [base.day for base in runtime.ledger.bases()]
     days = days_to_run(day, stale=runtime.stale(), bases=bases, first=first)
     with dagster_instance(runtime.settings, runtime.postgres_url) as instance:
         definitions = build_defs(runtime.settings, clock=runtime.clock)
         done = []
+        known = {wave.label for wave in runtime.ledger.waves(status=WaveStatus.SENT)}
         for made in run_days(runtime, definitions, instance, days):
             done.append(made.day)
-            problems += print_day_run(runtime, made.day, made.failures, made.failed_checks)
+            problems += print_day_run(runtime, made.day, made.failures, made.failed_checks, known)
     left = [other for other in days if other not in done]
     if left:
         console.print(f"not run, since a day before has no good base: {', '.join(f'{d:%Y-%m-%d}' for d in left)}")
     return problems + len(left)
 
 
-def print_day_run(runtime: PortfolioRuntime, day: date, failures: tuple[str, ...], checks: tuple[str, ...]) -> int:
-    """One day's result in a few lines; returns how many things need a person."""
+def print_day_run(
+    runtime: PortfolioRuntime, day: date, failures: tuple[str, ...], checks: tuple[str, ...], known: set[str]
+) -> int:
+    """One day's result in a few lines; returns how many things need a person. ``known``: waves sent before."""
     from resources.panel import day_panel
 
     panel = day_panel(runtime, day)
     state = "complete" if panel.complete else "provisional" if panel.made else "NOT MADE"
-    sent = ", ".join(f"{wave.kind} {wave.rows}" for wave in panel.waves) or "nothing sent"
+    fresh = [wave for wave in panel.waves if wave.label not in known and wave.status == "sent"]
+    sent = ", ".join(f"{wave.kind} {wave.rows}" for wave in fresh) or "nothing new to send"
     console.print(f"[bold]{day:%Y-%m-%d}[/bold] {state}: {panel.open_base} open contracts; {sent}")
     for line in (*failures, *checks):
         console.print(f"  {line}", markup=False, style="red")
+    for line in panel.held:
+        console.print(f"  HELD {line}", markup=False, style="red")
+    for wave in fresh:
+        if wave.note:
+            console.print(f"  {wave.kind} {wave.note}", markup=False, style="red")
     for line in panel.waits:
         console.print(f"  waits for {line}", markup=False)
-    return len(failures) + len(checks)
+    needed = [item for item in panel.expected if item.required and item.status in (Status.LATE, Status.REFUSED)]
+    return len(failures) + len(checks) + len(panel.held) + len(needed)
 
 
 def day(day: DayArgument, portfolio: PortfolioOption = None) -> None:
@@ -83,6 +100,7 @@ def day(day: DayArgument, portfolio: PortfolioOption = None) -> None:
     from resources.panel import day_panel
 
     with opened(portfolio) as runtime:
+        runtime.refuse_if_no_partition(day)
         panel = day_panel(runtime, day)
     base = "not made yet" if not panel.made else "complete" if panel.complete else "provisional"
     again = "; its inputs changed since: run it again" if panel.stale and panel.made else ""
@@ -121,7 +139,8 @@ def day(day: DayArgument, portfolio: PortfolioOption = None) -> None:
         ("wave", "kind", "status", "rows", "files", "note"),
         ((wave.label, wave.kind, wave.status, wave.rows, ", ".join(wave.files), wave.note) for wave in panel.waves),
     )
-    _list("Not sent because", panel.not_sent)
+    carga_went = any(wave.kind == "carga" and wave.status == "sent" for wave in panel.waves)
+    _list("Sent without" if carga_went else "Not sent because", panel.not_sent)
 
 
 def decide(
@@ -133,6 +152,7 @@ def decide(
 ) -> None:
     """Put an operator's decision about a day on the record. The next run of the day obeys it, and so does a replay."""
     with opened(portfolio) as runtime:
+        runtime.refuse_if_no_partition(day)
         decided = runtime.ledger.decide(day, what.value, why=why, author=author or getpass.getuser())
     console.print(f"{decided.what} for {day:%Y-%m-%d}, by {decided.author}: run the day again to apply it")
 
@@ -141,6 +161,8 @@ def show_wave(runtime: PortfolioRuntime, day: date) -> None:
     """What publishing would send for a day now."""
     from assets.publish import preview
 
+    if day in runtime.stale():
+        console.print("the day's files or decisions changed since it was made: run it to see what they give")
     for outcome in preview(runtime, day):
         reasons = "; ".join(outcome.sending.reasons)
         console.print(f"{outcome.what}: {outcome.rows.height} rows{f' ({reasons})' if reasons else ''}", markup=False)

@@ -47,7 +47,7 @@ def demo(
         console.print(f"{len(report.files)} sample files of {contracts} contracts in {drop}\n", markup=False)
         problems = collect_and_run(runtime, last)
         summary(runtime, list(report.days))
-        console.print(f"\n{perf_counter() - started:.0f} s. Next: `make up`, then http://127.0.0.1:3000")
+        console.print(f"\n{perf_counter() - started:.0f} s. Next: `make up`, then http://127.0.0.1:3000/asset-groups")
     if problems:
         raise typer.Exit(1)
 

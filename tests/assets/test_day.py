@@ -117,6 +117,7 @@ def test_a_held_batimento_stops_the_carga_but_neither_the_base_nor_the_baixas(tm
         remessa(house, MON, *everyone)
         acordos(house, MON)
         batimento(house, MON, *(row["contrato"] for row in everyone))
+        house.runtime.ledger.decide(MON, "send-now", why="sem parcelas", author="ana")
         house.make(MON)
         remessa(house, TUE, *everyone, hour="193000")
         acordos(house, TUE, ("0000000001", "77"))
@@ -291,3 +292,56 @@ def test_a_file_that_comes_while_the_day_is_made_leaves_it_stale_and_never_half_
     assert house.run(MON).success
     assert house.situacoes(MON)[C1] == "RETIRADO"
     assert house.runtime.stale() == []
+
+
+def test_a_release_is_about_the_base_that_was_looked_at(house: Agency) -> None:
+    house.stopped = True
+    house.clock[0] = datetime(2026, 11, 9, 4, 0, tzinfo=ZONE)  # later on, a held step only warns
+    known = [client(f"{n:010d}", ANA) for n in range(1, 41)]
+    remessa(house, MON, *known)
+    acordos(house, MON)
+    batimento(house, MON, *(str(row["contrato"]) for row in known[:20]))
+    house.collect()
+    assert not house.run(MON).success
+    house.runtime.ledger.decide(MON, "release-batimento", why="confere", author="ana")
+    assert house.run(MON).success
+    assert list(house.situacoes(MON).values()).count("BAIXADO") == 20
+    # The same batimento on a base that grew would close what nobody looked at.
+    remessa(house, MON, *(client(f"{n:010d}", ANA) for n in range(41, 141)), hour="200000")
+    house.collect()
+    assert not house.run(MON).success
+    assert "BAIXADO" not in house.situacoes(MON).values()
+
+
+def test_a_batimento_that_was_refused_is_not_made_good_by_an_older_one(house: Agency) -> None:
+    remessa(house, MON, *ALL)
+    acordos(house, MON)
+    batimento(house, MON, C1)
+    house.put_bytes("bat_carteira_veic_09112026_528.csv.528", b"not;a;batimento\r\n1;2;3\r\n")
+    house.collect()
+    assert house.run(MON).success
+    assert set(house.situacoes(MON).values()) == {"ATIVO"}
+    assert "batimento: recusado" in house.runtime.sending(MON).reasons
+
+
+def test_a_name_of_a_day_before_the_first_is_reported_and_stops_nothing(house: Agency) -> None:
+    house.put_bytes("bat_carteira_veic_05012023_528.csv", b"x")
+    assert house.collect().unknown == ("bat_carteira_veic_05012023_528.csv",)
+    first_day(house)
+    assert house.runtime.stale() == []
+
+
+def test_a_mailing_of_a_day_that_is_over_goes_whole_or_not_at_all(tmp_path: Path, ledger_url: str) -> None:
+    with agency(tmp_path, ledger_url, now=datetime(2026, 11, 11, 7, 0, tzinfo=ZONE)) as late:
+        remessa(late, MON, *ALL)
+        late.collect()
+        assert late.run(MON).success
+        assert late.sent() == []
+
+
+def test_a_day_of_which_nothing_came_sends_no_mailing(house: Agency) -> None:
+    first_day(house)
+    sent = house.sent()
+    assert house.run(TUE).success
+    assert house.sent() == sent
+    assert "nenhum arquivo do dia foi lido" in house.runtime.sending(TUE).reasons
