@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from agency import ANA, QUIET, Agency, agency, client, failures
 
-from assets import errors as error_assets
+from assets import receive as receive_assets
 from assets.build import build_defs, job_name
 from assets.common import asset_key, day_activity
 from assets.decisions import MEANINGS, OP, decision_job_name
@@ -24,6 +24,7 @@ from resources.settings import PROJECT_ROOT, Settings, file_url
 MON, TUE = date(2026, 11, 9), date(2026, 11, 10)
 PORTFOLIO = "banco_pan_veiculos"
 CONTRATO = "0000000101"
+RECEIVED = [asset_key(PORTFOLIO, "recebido", "remessa_assessoria")]
 
 
 @pytest.fixture
@@ -146,25 +147,22 @@ def test_no_reason_puts_personal_data_before_other_eyes(house: Agency) -> None:
 
 def test_a_day_that_another_run_makes_is_refused_until_that_one_ends(house: Agency) -> None:
     with_a_remessa(house)
-    received = [asset_key(PORTFOLIO, "recebido", "remessa_assessoria")]
     with house.runtime.ledger.exclusive(day_activity(f"{MON}")) as alone:
         assert alone
-        for result in (house.run(MON), house.run(MON, only=received)):
+        for result in (house.run(MON), house.run(MON, only=RECEIVED)):
             assert not result.success
             assert "another run is making 2026-11-09 of banco_pan_veiculos: wait for it to end" in refusal(result)
             assert not result.filter_events(lambda event: event.is_step_start)
         assert house.runtime.ledger.base(MON) is None
         assert decide(house, Decision.NO_ACORDOS, why="feriado", author="ana").success  # decisions do not wait
-    assert house.run(MON, only=received).success
-    assert house.run(MON).success
-    assert house.runtime.ledger.base(MON) is not None
+    assert house.run(MON, only=RECEIVED).success
 
 
 def test_another_day_and_another_portfolio_s_day_are_free(house: Agency) -> None:
     with_a_remessa(house)
     elsewhere = Ledger(house.runtime.engine, "consignado")
     with house.runtime.ledger.exclusive(day_activity(f"{TUE}")), elsewhere.exclusive(day_activity(f"{MON}")):
-        assert house.run(MON).success
+        assert house.run(MON, only=RECEIVED).success
 
 
 def test_a_run_holds_its_day_to_its_end_and_lets_it_go_when_it_fails(
@@ -181,8 +179,8 @@ def test_a_run_holds_its_day_to_its_end_and_lets_it_go_when_it_fails(
         seen.append(free())
         raise AtomError("stopped by the test")
 
-    monkeypatch.setattr(error_assets, "publish_errors", look_and_fail)
-    result = house.run(MON)
+    monkeypatch.setattr(receive_assets, "load_day", look_and_fail)
+    result = house.run(MON, only=RECEIVED)
     assert [line.split(": ")[-1] for line in failures(result)] == ["stopped by the test"]
     assert seen == [False]
     assert free()
@@ -198,7 +196,7 @@ def test_assets_picked_by_hand_hold_the_day_of_their_portfolio(house: Agency) ->
             instance=house.instance,
             raise_on_error=False,
             run_config=QUIET,
-            asset_selection=[asset_key(PORTFOLIO, "recebido", "remessa_assessoria")],
+            asset_selection=RECEIVED,
         )
 
     with house.runtime.ledger.exclusive(day_activity(f"{MON}")):
