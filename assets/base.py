@@ -116,8 +116,10 @@ def previous_base(runtime: PortfolioRuntime, day: date) -> Base | None:
     """The base the day starts from: the newest before it. Raises AtomError when an earlier day must be made first.
 
     That is so when a day before has files and no good base: never made, made from other files than it has now, or
-    with tables that are not what the ledger recorded (a run that was killed halfway).
+    with tables that are not what the ledger recorded (a run that was killed halfway). An import that was begun and
+    not finished comes before any day.
     """
+    runtime.refuse_unfinished_import()
     first = [stale for stale in runtime.stale() if stale < day]
     if first:
         raise AtomError(
@@ -133,11 +135,24 @@ def previous_base(runtime: PortfolioRuntime, day: date) -> Base | None:
         if not runtime.lake.exists(table, base.day) or runtime.lake.sha256(table, base.day) != sha256
     ]
     if changed:
-        raise AtomError(
-            f"tables of {base.day:%Y-%m-%d} are not those of its base ({', '.join(changed)}): "
-            f"run {base.day:%Y-%m-%d} again"
-        )
+        again = f"run {base.day:%Y-%m-%d} again"
+        if base.imported:
+            again = (
+                f"restore the lake from its backup, or import the same file again, kept in "
+                f"{runtime.archive / base.day.isoformat()}"
+            )
+        raise AtomError(f"tables of {base.day:%Y-%m-%d} are not those of its base ({', '.join(changed)}): {again}")
     return base
+
+
+def _refuse_base_beside_import(runtime: PortfolioRuntime, day: date, previous_day: date | None) -> None:
+    """A day that was opened before a base was imported did not start from it: what it made is no base. AtomError."""
+    runtime.refuse_unfinished_import()
+    start = runtime.ledger.newest_base_before(day)
+    if start is not None and start.imported and previous_day != start.day:
+        raise AtomError(
+            f"the base of {start.day:%Y-%m-%d} was imported while {day:%Y-%m-%d} was made: run {day:%Y-%m-%d} again"
+        )
 
 
 def _opening(catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -351,6 +366,7 @@ def record_base(runtime: PortfolioRuntime, day: date) -> Base:
         item.name: item.status.value for item in expected if item.required and not item.fulfilled
     }
     held = {verdict.guard: verdict.message for verdict in runtime.verdicts(day) if verdict.stands_in_the_way}
+    _refuse_base_beside_import(runtime, day, previous_day)
     return runtime.ledger.record_base(
         Base(
             day=day,

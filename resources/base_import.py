@@ -1,10 +1,11 @@
 """Go-live: what the agency has today becomes the base of a day, and what Manager holds its first wave.
 
-What belongs here: reading the agency's file as any file, showing what it would make, and making it in an order in
-which a killed import loses nothing and is simply run again. What the rows mean is in ``rules.base_inicial``.
+What belongs here: making the base in an order in which a killed import loses nothing and is simply run again. Reading
+and showing the agency's file is in ``base_file``, what its rows mean in ``rules.base_inicial``.
 
-The base is recorded last: until then there is none, and running again writes the same tables, finds its decision and
-its wave, and goes on. From then on a day before it, or the day itself, is never made from files.
+The decision is recorded first and the base last: in between no day is made (``refuse_unfinished_import``), and running
+again writes the same tables, finds its decision and its wave, and goes on. From then on a day before it, or the day
+itself, is never made from files; so the files of those days that are there already must be in the agency's file too.
 """
 
 from __future__ import annotations
@@ -12,150 +13,34 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections import Counter
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from atom_pipeline.calendar import block_window, released_on
 from atom_pipeline.errors import AtomError
-from atom_pipeline.layout.catalogue import Catalogue
-from atom_pipeline.layout.model import Layout, Stage
-from atom_pipeline.layout.reading import FileReader, Reading, read_file
-from atom_pipeline.layout.writing import write_file
-from atom_pipeline.rules.base_inicial import InitialBase, doubts_of, faults_of, initial_base
+from resources.base_file import Candidate, refuse_another_base
 from resources.durable import hash_file, sync_file, sync_folder
-from resources.ledger_records import IMPORT_BASE, Base, Wave, WaveKind, WaveStatus
+from resources.ledger_records import IMPORT_BASE, Base, FileRecord, Wave, WaveKind, WaveStatus
 from resources.ledger_waves import Busy
 from resources.publish import plan_wave
 from resources.runtime import IMPORTED, PortfolioRuntime
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A file that was read and what it would make; nothing is written yet. read = accepted + refused.
-
-    ``rows`` are the accepted rows by line, with ``arquivo``; ``refused`` and ``flags`` as ``layout.rejects`` has them.
-    """
-
-    file: Path
-    day: date
-    layout: Layout
-    sha256: str
-    rows: pl.DataFrame
-    refused: pl.DataFrame
-    flags: pl.DataFrame
-    rows_read: int
-    base: InitialBase
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a person sees before accepting: counts, days, lines and fields; no personal data.
-
-    ``blocks``: bloqueado_em, liberado_em, situacao, contratos (a count), of the blocks still in the window.
-    ``refused``: the first lines, with linha, campo, motivo, detalhe, outros.
-    """
-
-    rows_read: int
-    rows_accepted: int
-    rows_refused: int
-    situacoes: dict[str, int]
-    clients: int
-    blocks: pl.DataFrame
-    phones: dict[str, int]
-    phones_left_out: int
-    acordos: dict[str, int]
-    manager: dict[str, int]
-    flagged: dict[str, int]
-    refused_by_reason: dict[str, int]
-    refused: pl.DataFrame
-
-
-def import_layout(catalogue: Catalogue) -> Layout:
-    """The portfolio's layout of the agency's file. Raises AtomError when it has none."""
-    for layout in catalogue.of_stage(Stage.BASE):
-        if layout.direction == "import":
-            return layout
-    name = catalogue.portfolio.portfolio
-    raise AtomError(f"portfolio {name} has no layout of stage base: add one to {catalogue.folder}")
-
-
-def write_template(catalogue: Catalogue, file: Path, day: date) -> int:
-    """Write the line of titles of the file to import, and no row; returns how many columns. Never over another file."""
-    layout = import_layout(catalogue)
-    with file.open("xb") as stream:
-        write_file(layout, pl.DataFrame(), stream, day=day)
-    return len(layout.version_on(day).details[0].fields)
-
-
-def read_import(runtime: PortfolioRuntime, file: Path, day: date) -> Candidate:
-    """Read and check the agency's file for the base of ``day``. Writes nothing.
-
-    Raises AtomError when the day is no working day of the portfolio or there is another base already, FileRefused when
-    the file is not of the layout.
-    """
-    layout = import_layout(runtime.catalogue)
-    _refuse_day(runtime, day)
-    sha256 = hash_file(file)
-    _refuse_another_base(runtime, day, sha256)
-    reading = read_file(layout, file, name=file.name, day=day)
-    rows, refused, flags = _checked(reading, file, day)
-    rows = rows.with_columns(arquivo=pl.lit(file.name))
-    flags = pl.concat([flags, doubts_of(rows, day, runtime.portfolio)]).sort("linha", "campo")
-    base = initial_base(
-        rows,
-        refused,
-        flags,
-        day=day,
-        portfolio=runtime.portfolio,
-        layouts=list(runtime.catalogue.inputs()),
-        layout_name=layout.layout,
-        file_name=file.name,
-        types=runtime.remessa_codes(day, "telefone"),
-    )
-    return Candidate(file, day, layout, sha256, rows, refused, flags, reading.rows_read, base)
-
-
-def preview(runtime: PortfolioRuntime, candidate: Candidate, *, lines: int = 20) -> Preview:
-    """What accepting would make, in numbers; of the refused rows the first ``lines``."""
-    tables, block = candidate.base.tables, runtime.portfolio.block
-    contratos, acordos, phones = tables["contratos"], tables["acordos"], tables["telefones_contato"]
-    in_window = contratos.filter(pl.col("bloqueado_em") >= block_window(candidate.day, block))
-    blocks = in_window.group_by("bloqueado_em", "situacao").len("contratos").sort("bloqueado_em", "situacao")
-    released = [released_on(day, block) for day in blocks["bloqueado_em"]]
-    held = contratos.join(candidate.base.manager, on="contrato", how="semi")
-    return Preview(
-        rows_read=candidate.rows_read,
-        rows_accepted=candidate.rows.height,
-        rows_refused=candidate.refused.height,
-        situacoes=_counts(contratos["situacao"]),
-        clients=tables["fichas"].height,
-        blocks=blocks.with_columns(liberado_em=pl.Series(released, dtype=pl.Date)).select(
-            "bloqueado_em", "liberado_em", "situacao", "contratos"
-        ),
-        phones=_counts(phones["origem"]),
-        phones_left_out=candidate.base.phones_left_out,
-        acordos={
-            "que bloqueiam": acordos.filter("bloqueia").height,
-            "que não bloqueiam": acordos.filter(~pl.col("bloqueia")).height,
-        },
-        manager=_counts(held["situacao"]),
-        flagged=_counts(tables["sinalizadas"]["motivo"]),
-        refused_by_reason=_counts(candidate.refused["motivo"]),
-        refused=candidate.refused.select("linha", "campo", "motivo", "detalhe", "outros").head(lines),
-    )
-
-
 def accept_import(
-    runtime: PortfolioRuntime, candidate: Candidate, *, why: str, author: str, allow_refused: bool = False
+    runtime: PortfolioRuntime,
+    candidate: Candidate,
+    *,
+    why: str,
+    author: str,
+    allow_refused: bool = False,
+    allow_unread: bool = False,
 ) -> Base:
     """Make the base of the day and put what Manager holds on the record. The same file again changes nothing.
 
-    Raises AtomError without a reason and an author, with refused rows unless ``allow_refused``, when there is another
-    base or a wave was sent already, or the file changed since it was read; Busy when another import is at work.
+    It only puts back tables that were lost. Raises AtomError without a reason and an author, with refused rows unless
+    ``allow_refused``, with files of the day or one before it that no base was made from unless ``allow_unread``, when
+    there is another base or a wave was sent already, or the file changed since it was read; Busy when another import
+    is at work.
     """
     if not why.strip() or not author.strip():
         raise AtomError("accepting a base needs a reason and an author: --why and --author")
@@ -167,13 +52,27 @@ def accept_import(
     with runtime.ledger.exclusive("importacao") as alone:
         if not alone:
             raise Busy("another process is importing a base")
-        done = _refuse_another_base(runtime, candidate.day, candidate.sha256)
+        done = refuse_another_base(runtime, candidate.day, candidate.sha256)
         if done is not None:
+            _put_back(runtime, candidate, done)
             return done
+        if hash_file(candidate.file) != candidate.sha256:
+            raise _changed(candidate)
+        unread = runtime.collected_until(candidate.day)
+        if unread and not allow_unread:
+            raise AtomError(
+                f"no base was made from {_told(unread)}, and the one of {candidate.day:%Y-%m-%d} would stand for them. "
+                "Import the base of a day before them, or, when the agency's file has what they say, leave them unread "
+                "with --allow-unread"
+            )
+        left_out = f" (sem ler {_told(unread)})" if unread else ""
+        runtime.ledger.decide(candidate.day, IMPORT_BASE, why=why + left_out, author=author)
         _archive(runtime, candidate)
-        frames = {**candidate.base.tables, IMPORTED: candidate.rows}
-        tables = {name: runtime.lake.write(name, candidate.day, frame).sha256 for name, frame in frames.items()}
-        runtime.ledger.decide(candidate.day, IMPORT_BASE, why=why, author=author)
+        tables = {name: runtime.lake.write(name, candidate.day, frame).sha256 for name, frame in _frames(candidate)}
+        # What came between the questions and the decision: a day that was being made, a file.
+        refuse_another_base(runtime, candidate.day, candidate.sha256)
+        if runtime.collected_until(candidate.day) != unread:
+            raise AtomError(f"files of {candidate.day:%Y-%m-%d} or before came meanwhile: run the import again")
         _record_manager(runtime, candidate)
         digest = hashlib.sha256("\n".join(f"{name} {sha256}" for name, sha256 in sorted(tables.items())).encode())
         return runtime.ledger.record_base(
@@ -191,62 +90,30 @@ def accept_import(
         )
 
 
-def _refuse_day(runtime: PortfolioRuntime, day: date) -> None:
-    """The base is as of the end of a working day that has come. Raises AtomError."""
-    calendar, first, today = runtime.calendar, runtime.portfolio.operation.start, runtime.now().date()
-    if first <= day <= today and calendar.is_working(day):
-        return
-    instead = max(calendar.roll_forward(first), calendar.previous(min(max(day, first), today)))
-    early, late = "it is before the portfolio's start", "it has not come yet"
-    why = late if day > today else early if day < first else "it does not operate"
-    raise AtomError(
-        f"{day:%Y-%m-%d} is no day for the base of {runtime.name}: {why}. Import the base as it is at the end of a "
-        f"working day, e.g. --day {instead:%Y-%m-%d}; the first files are then those of the next one"
-    )
+def _frames(candidate: Candidate) -> list[tuple[str, pl.DataFrame]]:
+    return [*candidate.base.tables.items(), (IMPORTED, candidate.rows)]
 
 
-def _refuse_another_base(runtime: PortfolioRuntime, day: date, sha256: str) -> Base | None:
-    """The base that this very file made, if it did. Raises AtomError when the ledger has any other, or sent waves."""
-    bases = runtime.ledger.bases()
-    if bases and bases[0].imported and (bases[0].day, bases[0].inputs) == (day, sha256):
-        return bases[0]
-    if bases:
-        made = "was imported" if bases[0].imported else "was made from files"
-        raise AtomError(
-            f"{runtime.name} has a base already: that of {bases[0].day:%Y-%m-%d} {made}. A base is imported once, "
-            "before the first day; to begin anew, start with an empty ATOM_HOME and an empty database"
-        )
-    sent = [wave for wave in runtime.ledger.waves() if wave.kind is not WaveKind.IMPORTACAO]
-    if sent:
-        raise AtomError(
-            f"{runtime.name} has waves already, the first of {sent[0].day:%Y-%m-%d}: what Manager holds is known from "
-            "them. To begin anew, start with an empty ATOM_HOME and an empty database"
-        )
-    return None
+def _put_back(runtime: PortfolioRuntime, candidate: Candidate, base: Base) -> None:
+    """Write the tables of the base anew that are not what the ledger recorded. Raises AtomError if it cannot."""
+    lake, day = runtime.lake, candidate.day
+    for name, frame in _frames(candidate):
+        if lake.exists(name, day) and lake.sha256(name, day) == base.tables[name]:
+            continue
+        if lake.write(name, day, frame).sha256 != base.tables[name]:
+            raise AtomError(
+                f"{candidate.file.name} no longer gives the table {name} that was imported: restore the lake from its "
+                "backup"
+            )
 
 
-def _checked(reading: Reading, file: Path, day: date) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The reading after the checks across fields: accepted rows, refused rows, flags of the accepted ones."""
-    rows = reading.frame().sort("linha")
-    faults = faults_of(rows, day)
-    if faults.is_empty():
-        return rows, reading.rejects, reading.flags
-    bad = faults.select("linha").unique()
-    with FileReader(reading.layout, file, name=reading.name, day=day) as reader:
-        originals = reader.originals(set(bad["linha"]))
-    further = pl.format("{}: {}", "campo", "motivo").slice(1).str.join("; ").alias("outros")
-    more = (
-        faults.group_by("linha", maintain_order=True)
-        .agg(pl.col("campo", "motivo", "detalhe").first(), further)
-        .join(rows.select("linha", "registro"), on="linha")
-        .with_columns(original=pl.col("linha").replace_strict(originals, return_dtype=pl.String))
-    )
-    refused = pl.concat([reading.rejects, more.select(reading.rejects.columns)]).sort("linha")
-    return (
-        rows.join(bad, on="linha", how="anti", maintain_order="left"),
-        refused,
-        reading.flags.join(bad, on="linha", how="anti", maintain_order="left"),
-    )
+def _told(files: list[FileRecord], most: int = 20) -> str:
+    names = ", ".join(f"{file.name} ({file.day:%Y-%m-%d})" for file in files[:most])
+    return names + (f" and {len(files) - most} more" if len(files) > most else "")
+
+
+def _changed(candidate: Candidate) -> AtomError:
+    return AtomError(f"{candidate.file.name} changed while it was read: import it again")
 
 
 def _archive(runtime: PortfolioRuntime, candidate: Candidate) -> Path:
@@ -266,7 +133,7 @@ def _archive(runtime: PortfolioRuntime, candidate: Candidate) -> Path:
     try:
         shutil.copyfile(candidate.file, temporary)
         if hash_file(temporary) != candidate.sha256:
-            raise AtomError(f"{candidate.file.name} changed while it was read: import it again")
+            raise _changed(candidate)
         sync_file(temporary)
         temporary.rename(place)
         for changed in (folder, folder.parent, runtime.archive):
@@ -290,7 +157,3 @@ def _record_manager(runtime: PortfolioRuntime, candidate: Candidate) -> Wave:
     note = f"importação de {candidate.file.name}: {rows.height} contratos que o Manager já tem; nada é enviado"
     planned = plan_wave(ledger, runtime.lake, candidate.day, WaveKind.IMPORTACAO, rows, lambda _: (), note)
     return ledger.mark_wave_sent(planned)
-
-
-def _counts(values: pl.Series) -> dict[str, int]:
-    return dict(sorted(Counter(values.to_list()).items()))

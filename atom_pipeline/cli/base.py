@@ -14,7 +14,7 @@ from atom_pipeline.cli.opened import PortfolioOption, opened
 from atom_pipeline.errors import AtomError
 
 if TYPE_CHECKING:
-    from resources.base_import import Preview
+    from resources.base_file import Preview
 
 
 def import_base(
@@ -32,25 +32,42 @@ def import_base(
     allow_refused: Annotated[
         bool, typer.Option("--allow-refused", help="Accept without the contracts of the refused rows.")
     ] = False,
+    allow_unread: Annotated[
+        bool, typer.Option("--allow-unread", help="Accept though files of that day or before are there, and not read.")
+    ] = False,
     portfolio: PortfolioOption = None,
 ) -> None:
     """Start the base from what the agency has today: contracts, blocks, acordos, phones, what Manager holds.
 
     Shows what the file would make, and makes it only with --accept. Once, before the first day. Exit 1 with refused
-    rows, unless --allow-refused.
+    rows, unless --allow-refused, or with files of that day or before it that no base was made from, unless
+    --allow-unread.
     """
-    from resources.base_import import accept_import, preview, read_import
+    from resources.base_file import preview, read_import
+    from resources.base_import import accept_import
 
     with opened(portfolio) as runtime:
         candidate = read_import(runtime, file, day)
-        _show(file.name, day, preview(runtime, candidate))
+        shown = preview(runtime, candidate)
+        _show(file.name, day, shown)
         if accept:
             base = accept_import(
-                runtime, candidate, why=why, author=author or getpass.getuser(), allow_refused=allow_refused
+                runtime,
+                candidate,
+                why=why,
+                author=author or getpass.getuser(),
+                allow_refused=allow_refused,
+                allow_unread=allow_unread,
             )
             console.print(f"[bold]accepted[/bold]: the day after {base.day:%Y-%m-%d} starts from this base")
         elif candidate.refused.height and not allow_refused:
             console.print("nothing was written: correct the refused rows, or leave them out with --allow-refused")
+            raise typer.Exit(1)
+        elif shown.unread and not allow_unread:
+            console.print(
+                "nothing was written: import the base of a day before those files, or, when the agency's file has "
+                "what they say, leave them unread with --allow-unread"
+            )
             raise typer.Exit(1)
         else:
             console.print("nothing was written: accept it with --accept --why TEXT", markup=False)
@@ -63,7 +80,7 @@ def template(
 ) -> None:
     """Write the line of titles that `atom base import` reads; `atom layout show base_inicial` says what each one is."""
     from atom_pipeline.layout.catalogue import load_catalogues
-    from resources.base_import import write_template
+    from resources.base_file import write_template
     from resources.settings import Settings
 
     catalogues = load_catalogues(Settings.from_env().layouts)
@@ -106,6 +123,8 @@ def _show(name: str, day: date, shown: Preview) -> None:
     print_table("Manager holds", ("situacao", "contracts"), shown.manager.items())
     if shown.flagged:
         print_table("Kept, to be looked at", ("reason", "rows"), shown.flagged.items())
+    if shown.unread:
+        print_table("Collected for those days, and never read", ("day", "file"), shown.unread)
     if shown.rows_refused:
         print_table("Refused", ("reason", "rows"), shown.refused_by_reason.items())
         print_table(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from agency import agency, client, failures
+from agency import Agency, agency, client, failures
 from typer.testing import CliRunner
 
+from assets import base as base_assets
+from assets.base import previous_base
 from atom_pipeline.cli import app
 from atom_pipeline.errors import AtomError, FileRefused
 from atom_pipeline.identity import id_crm
@@ -22,10 +26,13 @@ from atom_pipeline.rules.fold import FoldedDay, fold_day
 from atom_pipeline.rules.shapes import carried_fields
 from atom_pipeline.rules.state import TABLES, Schema, schema
 from atom_pipeline.waves import removal_rows
-from resources.base_import import Candidate, accept_import, preview, read_import, write_template
+from resources import base_import
+from resources.base_file import Candidate, preview, read_import, write_template
+from resources.base_import import accept_import
 from resources.explain import explain_contrato
+from resources.lake import Lake
 from resources.ledger import Ledger
-from resources.ledger_records import Base, WaveKind, WaveStatus
+from resources.ledger_records import Base, NewFile, WaveKind, WaveStatus
 from resources.postgres import engine
 from resources.publish import manager_state
 from resources.runtime import IMPORTED, PortfolioRuntime
@@ -386,19 +393,24 @@ def test_the_same_file_again_changes_nothing(runtime: PortfolioRuntime, file: Pa
     assert len(runtime.ledger.waves()) == len(runtime.ledger.decisions(MON)) == 1
 
 
+class Killed(BaseException):
+    """No handler of the import's own catches it."""
+
+
+def kill_at(patched: pytest.MonkeyPatch, owner: object, step: str) -> None:
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    patched.setattr(owner, step, kill)
+
+
 @pytest.mark.parametrize("step", ["decide", "plan_wave", "mark_wave_sent", "record_base"])
 def test_an_import_that_was_killed_is_run_again_with_the_same_result(
     runtime: PortfolioRuntime, file: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def kill(*_: object, **__: object) -> None:
-        raise Killed
-
     candidate = read_import(runtime, file, MON)
     with monkeypatch.context() as patched:
-        patched.setattr(Ledger, step, kill)
+        kill_at(patched, Ledger, step)
         with pytest.raises(Killed):
             accept(runtime, file)
     assert runtime.ledger.newest_base() is None
@@ -412,6 +424,164 @@ def test_an_import_that_was_killed_is_run_again_with_the_same_result(
 
 
 @pytest.mark.parametrize("step", ["mark_wave_sent", "record_base"])
+def put_next_day(house: Agency) -> None:
+    arrived = [client(ACTIVE, ANA), client(BLOCKED, BIA)]
+    house.put("remessa_assessoria", f"{MON:%Y%m%d}_190000_remessa_528_out.528", arrived, day=TUE)
+    house.collect()
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [
+        (base_import, "_archive"),
+        (Lake, "write"),
+        (Ledger, "plan_wave"),
+        (Ledger, "mark_wave_sent"),
+        (Ledger, "record_base"),
+    ],
+)
+def test_no_day_is_made_after_a_killed_import_until_it_is_run_again(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch, owner: object, step: str
+) -> None:
+    with agency(tmp_path / "home", ledger_url, now=NOW) as house:
+        file = write(house.runtime, tmp_path / "hoje.csv", rows())
+        with monkeypatch.context() as patched:
+            kill_at(patched, owner, step)
+            with pytest.raises(Killed):
+                accept(house.runtime, file)
+        put_next_day(house)
+        stopped = house.run(TUE)
+        assert not stopped.success
+        assert any("base of 2026-11-09 was begun and is not finished" in said for said in failures(stopped))
+        assert house.runtime.ledger.bases() == house.sent() == []
+        assert {wave.kind for wave in house.runtime.ledger.waves()} <= {WaveKind.IMPORTACAO}
+        base = accept(house.runtime, file)
+        assert previous_base(house.runtime, TUE) == base
+        assert manager_state(house.runtime.ledger, house.runtime.lake)["contrato"].to_list() == [ACTIVE, CLOSED]
+
+
+def test_an_import_that_was_killed_before_its_decision_was_never_begun(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with agency(tmp_path / "home", ledger_url, now=NOW) as house:
+        with monkeypatch.context() as patched:
+            kill_at(patched, Ledger, "decide")
+            with pytest.raises(Killed):
+                accept(house.runtime, write(house.runtime, tmp_path / "hoje.csv", rows()))
+        assert previous_base(house.runtime, TUE) is None
+        assert house.runtime.ledger.waves() == []
+        assert not house.runtime.archive.exists() and not house.runtime.lake.exists("contratos", MON)
+
+
+def test_a_day_that_was_opened_before_the_import_is_no_base_and_sends_nothing(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with agency(tmp_path / "home", ledger_url, now=NOW) as house:
+        file = write(house.runtime, tmp_path / "hoje.csv", rows())
+        put_next_day(house)
+
+        def opened_then_imported(runtime: PortfolioRuntime, day: date) -> Base | None:
+            found = previous_base(runtime, day)
+            accept(house.runtime, file)
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(base_assets, "previous_base", opened_then_imported)
+            stopped = house.run(TUE)
+        assert any("2026-11-09 was imported while 2026-11-10 was made" in said for said in failures(stopped))
+        assert [base.day for base in house.runtime.ledger.bases()] == [MON]
+        assert house.sent() == []
+        house.make(TUE)
+        assert house.situacoes(TUE)[BLOCKED] == "BLOQUEIO PARCIAL"
+
+
+def test_a_file_that_comes_during_the_import_stops_it(
+    runtime: PortfolioRuntime, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = base_import._archive
+
+    def arrive(*given: Any) -> Path:
+        collected(runtime, MON, "atrasado.txt")
+        return archive(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(base_import, "_archive", arrive)
+        with pytest.raises(AtomError, match="came meanwhile: run the import again"):
+            accept(runtime, file)
+    assert runtime.ledger.bases() == runtime.ledger.waves() == []
+    with pytest.raises(AtomError, match=r"no base was made from atrasado\.txt \(2026-11-09\)"):
+        accept(runtime, file)
+
+
+def test_a_day_made_during_the_import_stands_and_the_import_goes_no_further(
+    runtime: PortfolioRuntime, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = base_import._archive
+
+    def made(*given: Any) -> Path:
+        runtime.ledger.record_base(Base(TUE, "h", {}, "i", None, None, True, {}))
+        return archive(*given)
+
+    monkeypatch.setattr(base_import, "_archive", made)
+    with pytest.raises(AtomError, match="that of 2026-11-10 was made from files"):
+        accept(runtime, file)
+    assert runtime.ledger.waves() == []
+    runtime.refuse_unfinished_import()
+
+
+# Files of the days that the base stands for.
+
+
+def collected(runtime: PortfolioRuntime, day: date, name: str, content: str = "a") -> None:
+    """A file on the record, as the collector leaves it; its bytes are of no concern here."""
+    sha256 = hashlib.sha256(f"{name}{content}".encode()).hexdigest()
+    runtime.ledger.record_file(NewFile(name, "acordos_baixados", day, sha256, 1, f"{day}/{name}"))
+
+
+def test_files_that_no_base_was_made_from_stop_the_import_unless_they_are_left_unread_knowingly(
+    runtime: PortfolioRuntime, file: Path
+) -> None:
+    for day, name in ((MON, "segunda.txt"), (date(2026, 11, 6), "sexta.txt"), (TUE, "terca.txt")):
+        collected(runtime, day, name)
+    candidate = read_import(runtime, file, MON)
+    assert preview(runtime, candidate).unread == [(date(2026, 11, 6), "sexta.txt"), (MON, "segunda.txt")]
+    with pytest.raises(AtomError, match=r"sexta\.txt \(2026-11-06\), segunda\.txt \(2026-11-09\).*--allow-unread"):
+        accept_import(runtime, candidate, why="entrada", author="maria")
+    assert runtime.ledger.decisions() == []
+    accept_import(runtime, candidate, why="entrada", author="maria", allow_unread=True)
+    (decision,) = runtime.ledger.decisions()
+    assert decision.why == "entrada (sem ler sexta.txt (2026-11-06), segunda.txt (2026-11-09))"
+    assert runtime.behind_import() == preview(runtime, candidate).unread == []
+
+
+def test_files_that_come_after_the_import_for_the_days_it_stands_for_are_told(
+    runtime: PortfolioRuntime, file: Path
+) -> None:
+    collected(runtime, MON, "conhecido.txt")
+    collected(runtime, MON, "corrigido.txt")
+    assert runtime.behind_import() == []  # there is no imported base
+    accept_import(runtime, read_import(runtime, file, MON), why="entrada", author="maria", allow_unread=True)
+    collected(runtime, MON, "corrigido.txt", "outro conteúdo")
+    collected(runtime, TUE, "do_dia_seguinte.txt")
+    collected(runtime, date(2026, 11, 6), "atrasado.txt")
+    told = [(date(2026, 11, 6), "atrasado.txt"), (MON, "corrigido.txt")]
+    assert runtime.behind_import() == told
+    accept(runtime, file)
+    assert runtime.behind_import() == told
+
+
+def test_tables_that_the_lake_lost_are_put_back_by_the_same_file(runtime: PortfolioRuntime, file: Path) -> None:
+    base = accept(runtime, file)
+    places = [Path(runtime.lake.path(name, MON)) for name in ("contratos", "acordos")]
+    before = [place.read_bytes() for place in places]
+    places[0].unlink()
+    runtime.lake.write("acordos", MON, pl.DataFrame({"contrato": ["1"]}))
+    with pytest.raises(AtomError, match=r"\(acordos, contratos\): restore the lake.*or import the same file again"):
+        previous_base(runtime, TUE)
+    assert accept(runtime, file) == base == previous_base(runtime, TUE)
+    assert [place.read_bytes() for place in places] == before
+
+
 def test_a_file_corrected_after_a_killed_import_says_anew_what_manager_holds(
     runtime: PortfolioRuntime, file: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -539,6 +709,9 @@ def test_the_day_of_the_import_and_those_before_it_are_never_made_from_files(tmp
             stopped = house.run(day)
             assert not stopped.success
             assert any("the base of 2026-11-10 was imported" in said for said in failures(stopped))
+        assert house.runtime.behind_import() == [
+            (day, f"AcordosBaixados_{day:%d%m%Y}_528.csv") for day in (MON, TUE)
+        ]  # though the runs read them
         assert house.runtime.ledger.bases() == [base]
         assert dict(base.tables) == {name: house.runtime.lake.sha256(name, TUE) for name in base.tables}
         assert house.runtime.stale() == []
@@ -579,6 +752,17 @@ def test_the_command_lists_refused_rows_without_personal_data_and_fails(runtime:
     assert shown.exit_code == 1
     assert "cpf_cnpj" in shown.output and "CPF_CNPJ" in shown.output
     assert "52998224724" not in shown.output and "ALGUEM" not in shown.output
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_command_lists_the_files_it_would_leave_unread_and_fails(runtime: PortfolioRuntime, file: Path) -> None:
+    collected(runtime, MON, "segunda.txt")
+    order = ["base", "import", str(file), "--day", "2026-11-09"]
+    shown = CliRunner().invoke(app, order)
+    assert shown.exit_code == 1 and "segunda.txt" in shown.output and "--allow-unread" in shown.output
+    assert CliRunner().invoke(app, [*order, "--allow-unread"]).exit_code == 0
+    accepted = CliRunner().invoke(app, [*order, "--allow-unread", "--accept", "--why", "entrada"])
+    assert accepted.exit_code == 0, accepted.output
 
 
 @pytest.mark.usefixtures("environment")
