@@ -59,7 +59,11 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
     flagged: list[pl.DataFrame] = [empty("sinalizadas")]
     loads: list[tuple[FileRecord, Load]] = []
     by_reason: Counter[str] = Counter()
+    # Where rows are appended, a new version keeps its name's place, and so each enriched phone its number; elsewhere the
+    # newest arrival is the newest word.
+    first_arrivals = runtime.ledger.first_arrivals(day) if layout.merge is Merge.APPEND else {}
     for file in runtime.ledger.files(day, layout.layout):
+        order = first_arrivals.get(file.name, file.arrival)
         load, reading = _read(runtime, layout, file, day)
         loads.append((file, load))
         by_reason.update(load.refused_by_reason)
@@ -68,8 +72,8 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
         refused.append(_of_file(reading.rejects, "recusadas", file, day))
         flagged.append(_of_file(reading.flags, "sinalizadas", file, day))
         if load.outcome == "loaded":
-            frames.append(_with_origin(reading.frame(), file))
-            stamps.append((file.stamp, file.arrival))
+            frames.append(_with_origin(reading.frame(), file, order))
+            stamps.append((file.stamp, order))
     schema = received_schema(layout, day)
     received = pl.DataFrame(schema=schema)
     superseded_files = _behind_a_refused_one(layout, loads)
@@ -129,11 +133,11 @@ def _read(runtime: PortfolioRuntime, layout: Layout, file: FileRecord, day: date
     return load, reading
 
 
-def _with_origin(frame: pl.DataFrame, file: FileRecord) -> pl.DataFrame:
+def _with_origin(frame: pl.DataFrame, file: FileRecord, order: int) -> pl.DataFrame:
     return frame.with_columns(
         arquivo=pl.lit(file.name),
         carimbo=pl.lit(file.stamp, dtype=pl.Datetime("us")),
-        ordem=pl.lit(file.arrival, dtype=pl.Int64),
+        ordem=pl.lit(order, dtype=pl.Int64),
     )
 
 

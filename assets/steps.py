@@ -283,6 +283,7 @@ def _judged(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received
 def _enriched(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received) -> Step:
     """Enrichment changes no situacao and is not judged; several layouts of a stage act one after the other."""
     contratos = contratos_before(runtime, day, plan)
+    digits = runtime.portfolio.contrato_digits
     table = plan.tables[0]
     step = Step({table: previous_table(runtime, day, table)})
     parts: list[Step] = []
@@ -292,7 +293,7 @@ def _enriched(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Receiv
         files: list[tuple[str, pl.DataFrame | None]] = [*sorted(rows.items())] or [("", None)]
         for name, phones in files:
             step = apply_telefones(
-                step.tables[table], contratos, cadastro, phones, day=day, layout_name=name, types=types
+                step.tables[table], contratos, cadastro, phones, day=day, layout_name=name, types=types, digits=digits
             )
             parts.append(step)
     else:
@@ -302,7 +303,7 @@ def _enriched(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Receiv
             Stage.REFIN: apply_refin,
         }[plan.stage]
         for name, frame in sorted(rows.items()):
-            step = apply(step.tables[table], contratos, frame, day=day, layout_name=name)
+            step = apply(step.tables[table], contratos, frame, day=day, layout_name=name, digits=digits)
             parts.append(step)
     return Step(step.tables, ignoradas=ignoradas_of_day(part.ignoradas for part in parts))
 
