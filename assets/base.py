@@ -232,6 +232,7 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
                     "amostra": show.sample(frame, runtime.personal_columns(day)),
                     "tabela": show.link(written[table].path),
                     "sha256": written[table].sha256,
+                    "segundos": round(perf_counter() - started, 3),
                 },
             )
 
@@ -314,6 +315,7 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
     def fechamento(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         runtime, day = portfolios.portfolio(name), day_of(context)
         personal = runtime.personal_columns(day)
+        started = perf_counter()
         origin = origin_of_closing(runtime, day)
         for table, frame in close_day(runtime, day).items():
             written = runtime.lake.write(table, day, frame)
@@ -326,6 +328,7 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
                     "amostra": show.sample(shown, personal),
                     "tabela": show.link(written.path),
                     "sha256": written.sha256,
+                    "segundos": round(perf_counter() - started, 3),
                     **_counted(table, frame),
                 },
             )
@@ -399,6 +402,7 @@ def _base(catalogue: Catalogue) -> dg.AssetsDefinition:
     )
     @told_to_people
     def base(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
+        started = perf_counter()
         runtime, day = portfolios.portfolio(name), day_of(context)
         made = record_base(runtime, day)
         situacoes = show.counts(runtime.lake.read("contratos", day), "situacao")
@@ -407,6 +411,7 @@ def _base(catalogue: Catalogue) -> dg.AssetsDefinition:
             asset_key=asset_key(name, "base"),
             metadata={
                 "hash": made.hash,
+                "segundos": round(perf_counter() - started, 3),
                 "dia_anterior": f"{made.previous_day:%Y-%m-%d}" if made.previous_day else "nenhum",
                 "hash_anterior": made.previous_hash or "-",
                 "completa": made.complete,

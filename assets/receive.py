@@ -17,11 +17,13 @@ import polars as pl
 
 from assets import metadata as show
 from assets.common import RECEIVE, OpenPortfolios, asset_key, told_to_people
+from assets.errors import FOLDER as ERRORS_FOLDER
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Outcome
 from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.catalogue import Catalogue
-from atom_pipeline.layout.model import Layout, Merge
+from atom_pipeline.layout.model import Layout, Merge, Stage
+from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.reading import Reading, read_file
 from atom_pipeline.layout.schema import pandera_schema, polars_schema, violations
 from atom_pipeline.rules.merge import merge_files
@@ -260,7 +262,14 @@ def _metadata(
         "segundos": round(seconds, 3),
         "amostra": show.sample(loaded.received, layout),
         "tabela": show.link(runtime.lake.path(f"recebido/{layout.layout}", day)),
+        **{f"erros de {name}": show.link(error_file_url(runtime, name)) for name in loaded.refused["arquivo"].unique()},
     }  # fmt: skip
+
+
+def error_file_url(runtime: PortfolioRuntime, name: str) -> str:
+    """Where the run leaves the error file of a source file."""
+    layout = runtime.output_layout(Stage.ERROS)
+    return runtime.drop.url(build_name(layout, arquivo=name), ERRORS_FOLDER)
 
 
 def _checks(loaded: LoadedDay, faults: list[str]) -> Iterator[dg.AssetCheckResult]:
