@@ -61,8 +61,8 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
     flagged: list[pl.DataFrame] = [empty("sinalizadas")]
     loads: list[tuple[FileRecord, Load]] = []
     by_reason: Counter[str] = Counter()
-    # Where rows are appended, a new version keeps its name's place, and so each enriched phone its number; elsewhere the
-    # newest arrival is the newest word.
+    # Where rows are appended, a new version keeps its name's place, and so each enriched phone its number; elsewhere
+    # the newest arrival is the newest word.
     first_arrivals = runtime.ledger.first_arrivals(day) if layout.merge is Merge.APPEND else {}
     for file in runtime.ledger.files(day, layout.layout):
         order = first_arrivals.get(file.name, file.arrival)
