@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 
 import dagster as dg
 import polars as pl
@@ -21,6 +22,7 @@ from atom_pipeline.layout.lines import original_lines
 from atom_pipeline.layout.model import Stage
 from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.writing import write_file
+from atom_pipeline.rules.state import Ignorada
 from resources.corrections import control_mark
 from resources.durable import hash_file
 from resources.ledger_records import FileRecord, Output
@@ -30,6 +32,8 @@ KIND = "erros"
 FOLDER = "erros"
 ROW = ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original")
 COLUMNS = (*ROW, "controle")
+# Rows that need no correction: nothing is wrong with them, they are only not for this portfolio or change nothing.
+NOT_ERRORS = (Ignorada.OUTRA_CARTEIRA.value, Ignorada.MOTIVO_NAO_BLOQUEIA.value)
 # The line is given back as it came: what only a rule set aside is not wrong in itself.
 BY_RULE = "posta de lado por uma regra"
 
@@ -45,8 +49,8 @@ class ErrorFile:
 def error_files(runtime: PortfolioRuntime, day: date) -> Iterator[ErrorFile]:
     """Every source file of the day with rows to give back, in order of arrival."""
     refused = runtime.lake.read("recusadas", day)
-    aside = runtime.lake.read("ignoradas", day)
-    read = set(runtime.lake.read("cargas", day).select("layout", "arquivo", "sha256").iter_rows())
+    aside = runtime.lake.read("ignoradas", day).filter(~pl.col("motivo").is_in(NOT_ERRORS))
+    read = _files_read(runtime, day)
     for file in runtime.ledger.files(day):
         if (file.layout, file.name, file.sha256) not in read:
             continue  # it came after the day was read: the rows are of another version, and the next run gives them
@@ -56,6 +60,11 @@ def error_files(runtime: PortfolioRuntime, day: date) -> Iterator[ErrorFile]:
             rows = rows.sort("linha", "motivo")
             marks = [control_mark(file.sha256, line) for line in rows["linha"]]
             yield ErrorFile(file, rows.with_columns(pl.Series("controle", marks, dtype=pl.String)))
+
+
+def _files_read(runtime: PortfolioRuntime, day: date) -> set[tuple[str, str, str]]:
+    """Layout, name and hash of each file that the day's tables were made from."""
+    return set(runtime.lake.read("cargas", day).select("layout", "arquivo", "sha256").iter_rows())
 
 
 def _with_lines(runtime: PortfolioRuntime, file: FileRecord, day: date, aside: pl.DataFrame) -> pl.DataFrame:
@@ -92,13 +101,36 @@ def publish_errors(runtime: PortfolioRuntime, day: date) -> list[Output]:
             local = Path(folder) / name
             rows = found.rows.with_columns(pl.col("linha").cast(pl.Int64))
             written = write_file(layout, rows, local, day=day)
-            ours = {known[name].sha256} if name in known else set()
-            ours |= {hash_file(runtime.archive / one.error_file) for one in runtime.ledger.corrections(found.file.name)}
+            ours = _hashes_of_ours(runtime, found.file.name, known.get(name))
             there = runtime.drop.sha256(name, FOLDER)
             sent = runtime.drop.publish(local, name, FOLDER, replaces=there if there in ours else None)
             output = Output(day, KIND, name, sent.url, sent.sha256, written.rows)
             published.append(runtime.ledger.record_output(output))
+    _withdraw(runtime, day, [output for output in known.values() if output.name not in {one.name for one in published}])
     return published
+
+
+def _withdraw(runtime: PortfolioRuntime, day: date, obsolete: list[Output]) -> None:
+    """Take back error files whose rows are all in the base by now. One that a person is changing stays, on record."""
+    layout = runtime.output_layout(Stage.ERROS)
+    read = _files_read(runtime, day)
+    sources = {build_name(layout, ARQUIVO=file.name): file for file in runtime.ledger.files(day)}
+    for output in obsolete:
+        file = sources.get(output.name)
+        if file is not None and (file.layout, file.name, file.sha256) not in read:
+            continue  # its new version is not read yet: the next run knows
+        there = runtime.drop.sha256(output.name, FOLDER)
+        ours = _hashes_of_ours(runtime, file.name if file else None, output)
+        if there is None or (there in ours and runtime.drop.withdraw(output.name, FOLDER, there)):
+            runtime.ledger.forget_output(output)
+
+
+def _hashes_of_ours(runtime: PortfolioRuntime, source: str | None, output: Output | None) -> set[str]:
+    """Hashes of an error file as we wrote it, and as it was corrected and applied."""
+    ours = {output.sha256} if output else set()
+    if source is not None:
+        ours |= {hash_file(runtime.archive / one.error_file) for one in runtime.ledger.corrections(source)}
+    return ours
 
 
 def build_error_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -117,6 +149,7 @@ def build_error_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     )
     @told_to_people
     def erros(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
+        started = perf_counter()
         runtime, day = portfolios.portfolio(portfolio.portfolio), day_of(context)
         published = publish_errors(runtime, day)
         for output in published:
@@ -128,6 +161,7 @@ def build_error_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
                     ("arquivo", "linhas", "sha256"),
                 ),
                 "linhas": sum(one.rows for one in published),
+                "segundos": round(perf_counter() - started, 3),
                 **{f"abrir {one.name}": show.link(one.url) for one in published},
             }
         )

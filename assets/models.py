@@ -15,13 +15,16 @@ import polars as pl
 from assets import metadata as show
 from assets.common import MODELS, OpenPortfolios, asset_key, told_to_people
 from assets.partitions import day_of, working_days
+from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.sql import SqlModel, calendar_table, lineage, model_parameters, run
 from atom_pipeline.sql.inputs import CALENDAR_TABLE
+from resources.manager import ORIGIN, origin, origin_table
 from resources.runtime import PortfolioRuntime
 from resources.settings import PROJECT_ROOT
 
 SQL_FOLDER = PROJECT_ROOT / "dbt_like_sql"
+MANAGER_BEFORE = "manager_atual"  # made from waves, not from the base
 
 
 def run_model(
@@ -38,6 +41,20 @@ def run_model(
     return run(model, tables, model_parameters(runtime.portfolio, day))
 
 
+def base_of(runtime: PortfolioRuntime, model: SqlModel, day: date) -> str:
+    """Hash of the day's base, which all that the model reads is of. Raises AtomError when something is not."""
+    base = runtime.ledger.base(day)
+    if base is None:
+        raise AtomError(f"{day:%Y-%m-%d} has no base: materialize base before {model.name}")
+    for name in sorted(model.dependencies - {CALENDAR_TABLE, MANAGER_BEFORE}):
+        if name in base.tables:
+            if runtime.lake.sha256(name, day) != base.tables[name]:
+                raise AtomError(f"{name} of {day:%Y-%m-%d} is not that of the day's base: materialize base")
+        elif origin(runtime, name, day) != base.hash:
+            raise AtomError(f"{name} of {day:%Y-%m-%d} is not made from the base there is now: materialize it first")
+    return base.hash
+
+
 def local_table(runtime: PortfolioRuntime, table: str, day: date) -> Path | pl.DataFrame:
     """A table as DuckDB takes it best: its file on a local lake, its rows on another."""
     if runtime.lake.is_local and runtime.lake.exists(table, day):
@@ -48,9 +65,9 @@ def local_table(runtime: PortfolioRuntime, table: str, day: date) -> Path | pl.D
 def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinition:
     """The asset of one model, with its dependencies and columns as its own file gives them."""
     portfolio = catalogue.portfolio
-    # A model that reads no table still belongs to a day whose base is made; without it, a range of days would be
-    # split into two runs each.
-    tables = sorted(model.dependencies - {CALENDAR_TABLE}) or ["base"]
+    # Every model is made from a base that is recorded, so that it can say which: what is sent must be of the base
+    # that there is.
+    tables = sorted({*model.dependencies, "base"} - {CALENDAR_TABLE})
 
     @dg.asset(
         key=asset_key(portfolio.portfolio, model.name),
@@ -73,8 +90,11 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
         started = perf_counter()
         day = day_of(context)
         runtime = portfolios.portfolio(portfolio.portfolio)
+        base = base_of(runtime, model, day)
         frame = run_model(runtime, model, day)
+        runtime.lake.write(origin_table(model.name), day, ORIGIN.to_frame())  # a kill from here on: of no known base
         written = runtime.lake.write(model.name, day, frame)
+        runtime.lake.write(origin_table(model.name), day, pl.DataFrame({"base": [base]}, schema=ORIGIN))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": frame.height,
@@ -83,6 +103,7 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
                 "amostra": show.sample(frame, runtime.personal_columns(day)),
                 "tabela": show.link(written.path),
                 "sha256": written.sha256,
+                "base": base,
                 "segundos": round(perf_counter() - started, 3),
             }
         )

@@ -5,12 +5,12 @@ difference becomes a wave, planned on the record and sent once (``resources.publ
 or why it sent nothing.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import dagster as dg
@@ -18,21 +18,22 @@ import polars as pl
 
 from assets import metadata as show
 from assets.common import PUBLISH, OpenPortfolios, asset_key, asset_spec, told_to_people
-from assets.models import SQL_FOLDER, run_model
+from assets.models import run_model
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Sending
+from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.model import Layout, Stage
 from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.writing import write_file
-from atom_pipeline.sql import SqlModel, load_model
-from atom_pipeline.waves import DESIRED, HELD, Operation, full_rows, incremental_rows, removal_rows
-from resources.ledger_records import RESETS, Wave, WaveKind, WaveStatus
-from resources.publish import Draft, manager_state, plan_wave, publish_wave, resume
+from atom_pipeline.sql import SqlModel
+from atom_pipeline.waves import Operation
+from resources.ledger_records import Wave, WaveKind, WaveStatus
+from resources.manager import MAILING, Doubt, Due, baixas_due, mailing_due, manager_before, refusal
+from resources.publish import Draft, plan_wave, publish_wave, resume
 from resources.runtime import PortfolioRuntime
 
-MAILING, BAIXA = "manager_mailing", "manager_baixa"
-BAIXA_KIND = WaveKind.BAIXA.value
+BAIXA = "manager_baixa"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Outcome:
     what: str
     sending: Sending
     waves: tuple[Wave, ...]  # sent just now, those that an earlier run had planned included
-    rows: pl.DataFrame  # of the new wave (atom_pipeline.waves.ROWS); empty when there was nothing to send
+    rows: pl.DataFrame  # of the new wave's files (atom_pipeline.waves.ROWS); empty when there was nothing to send
+    cancelled: tuple[Wave, ...] = ()  # planned by an earlier run, and given up just now
+    doubt: Doubt | None = None  # about the new wave's baixas; none when nothing may be sent
 
     @property
     def nothing(self) -> bool:
@@ -53,87 +56,65 @@ class Outcome:
         return show.counts(self.rows, "operacao")
 
 
-def preview(runtime: PortfolioRuntime, day: date, model: SqlModel | None = None) -> list[Outcome]:
-    """What the day would send now, without sending: its baixas, then its mailing as it would go after them."""
-    baixa_model = model or load_model(SQL_FOLDER / f"{BAIXA}.sql")
-    return [
-        send_baixas(runtime, baixa_model, day, dry_run=True),
-        send_mailing(runtime, baixa_model, day, dry_run=True),
-    ]
+def preview(runtime: PortfolioRuntime, day: date) -> list[Outcome]:
+    """What the day would send now, without sending: its baixas, then its mailing as it would go after them.
+
+    Raises AtomError when the day is not made.
+    """
+    if runtime.ledger.base(day) is None or not runtime.lake.exists(MAILING, day):
+        raise AtomError(f"{day:%Y-%m-%d} is not made: run the day first (`atom run {day:%Y-%m-%d}`)")
+    baixas = baixas_due(runtime, day)
+    return [_outcome(one) for one in (baixas, mailing_due(runtime, day, after=baixas.rows))]
 
 
-def manager_before(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
-    """What Manager had when the day began: the fold of the waves of earlier days. The same on every replay."""
-    earlier = [wave for wave in runtime.ledger.waves(status=WaveStatus.SENT) if wave.day < day]
-    return manager_state(runtime.ledger, runtime.lake, up_to=earlier[-1]) if earlier else HELD.to_frame()
-
-
-def desired(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
-    """What Manager should have (atom_pipeline.waves.DESIRED): the day's mailing, each row with its hash."""
-    mailing = runtime.lake.read(MAILING, day)
-    return mailing.select("contrato", "id_crm", conteudo=content_hash(mailing)).cast(DESIRED)
-
-
-def content_hash(frame: pl.DataFrame) -> pl.Series:
-    """SHA-256 of each row's values, the same on every machine and version: it is compared with what was sent."""
-    separated = frame.select(
-        pl.concat_str(pl.all().cast(pl.String).fill_null("\x00"), separator="\x1f").alias("conteudo")
-    ).to_series()
-    return pl.Series([hashlib.sha256(row.encode()).hexdigest()[:32] for row in separated], dtype=pl.String)
-
-
-def send_baixas(runtime: PortfolioRuntime, model: SqlModel, day: date, *, dry_run: bool = False) -> Outcome:
+def send_baixas(runtime: PortfolioRuntime, model: SqlModel, day: date) -> Outcome:
     """Send at once the baixas of what Manager has and should no longer have (UC007). They never wait."""
-    sending = runtime.sending(day)
-    if not sending.baixa:
-        return Outcome(BAIXA_KIND, sending, (), _nothing())
-    resumed = () if dry_run else tuple(resume(runtime.manager, runtime.ledger, runtime.lake))
-    held = manager_state(runtime.ledger, runtime.lake)
-    rows = removal_rows(desired(runtime, day), held)
-    if dry_run or rows.is_empty():
-        return Outcome(BAIXA_KIND, sending, resumed, rows)
-    wave = _send(runtime, model, day, WaveKind.BAIXA, rows, held, note="")
-    return Outcome(BAIXA_KIND, sending, (*resumed, wave), rows)
+    earlier = resume_planned(runtime)
+    return _go(runtime, model, day, baixas_due(runtime, day), earlier)
 
 
-def send_mailing(runtime: PortfolioRuntime, model: SqlModel, day: date, *, dry_run: bool = False) -> Outcome:
+def send_mailing(runtime: PortfolioRuntime, model: SqlModel, day: date) -> Outcome:
     """Send the day's carga when it may go, and after it what is new or changed (R012, UC003).
 
     A row that left the mailing in between goes as a baixa in the same wave.
     """
-    sending = runtime.sending(day)
-    if not sending.carga:
-        return Outcome(WaveKind.CARGA.value, sending, (), _nothing())
-    resumed = () if dry_run else tuple(resume(runtime.manager, runtime.ledger, runtime.lake))
-    held = manager_state(runtime.ledger, runtime.lake)
-    wanted = desired(runtime, day)
-    sent = [wave for wave in runtime.ledger.waves(day) if wave.kind in RESETS and wave.status is WaveStatus.SENT]
-    kind = WaveKind.INCREMENTAL if sent else WaveKind.CARGA
-    rows = incremental_rows(wanted, held) if sent else full_rows(wanted, held)
-    if dry_run or rows.is_empty():
-        return Outcome(kind.value, sending, resumed, rows)
-    note = "enviada sem: " + "; ".join(sending.reasons) if sending.forced else ""
-    wave = _send(runtime, model, day, kind, rows, held, note=note)
-    return Outcome(kind.value, sending, (*resumed, wave), rows)
+    earlier = resume_planned(runtime)
+    return _go(runtime, model, day, mailing_due(runtime, day), earlier)
 
 
-def _nothing() -> pl.DataFrame:
-    return removal_rows(DESIRED.to_frame(), HELD.to_frame())
+def resume_planned(runtime: PortfolioRuntime, before: date | None = None) -> list[Wave]:
+    """Finish what an earlier run planned, or give it up when its own day may no longer send it."""
+
+    def why_not(wave: Wave) -> str | None:
+        return refusal(runtime, wave)
+
+    return resume(runtime.manager, runtime.ledger, runtime.lake, refusal=why_not, before=before)
 
 
-def _send(
-    runtime: PortfolioRuntime,
-    model: SqlModel,
-    day: date,
-    kind: WaveKind,
-    rows: pl.DataFrame,
-    held: pl.DataFrame,
-    *,
-    note: str,
-) -> Wave:
+def _outcome(due: Due, waves: Sequence[Wave] = ()) -> Outcome:
+    return Outcome(
+        due.kind.value,
+        due.sending,
+        tuple(wave for wave in waves if wave.status is WaveStatus.SENT),
+        due.spoken,
+        tuple(wave for wave in waves if wave.status is WaveStatus.CANCELLED),
+        due.doubt,
+    )
+
+
+def _go(runtime: PortfolioRuntime, model: SqlModel, day: date, due: Due, earlier: list[Wave]) -> Outcome:
+    if due.spoken.is_empty():
+        return _outcome(due, earlier)
+    forced = due.sending.forced and due.kind is not WaveKind.BAIXA
+    note = "enviada sem: " + "; ".join(due.sending.reasons) if forced else ""
+    return _outcome(due, [*earlier, _send(runtime, model, day, due, note=note)])
+
+
+def _send(runtime: PortfolioRuntime, model: SqlModel, day: date, due: Due, *, note: str) -> Wave:
     """Plan a wave with its files and send it. ``model`` is manager_baixa, run over what Manager has right now."""
-    removed = rows.filter(pl.col("operacao") == Operation.BAIXA.value)
-    loaded = rows.filter(pl.col("operacao") != Operation.BAIXA.value)
+    kind = due.kind
+    removed = due.spoken.filter(pl.col("operacao") == Operation.BAIXA.value)
+    loaded = due.spoken.filter(pl.col("operacao") != Operation.BAIXA.value)
     with tempfile.TemporaryDirectory(prefix="atom-onda-") as folder:
 
         def write(number: int) -> Sequence[Draft]:
@@ -143,12 +124,12 @@ def _send(
                 layout = runtime.output_layout(Stage.MAILING)
                 drafts.append(_draft(Path(folder), layout, mailing.sort("contrato"), day, number, kind))
             if removed.height:
-                frame = run_model(runtime, model, day, {"manager_atual": held})
+                frame = run_model(runtime, model, day, {"manager_atual": due.held})
                 frame = frame.join(removed.select("contrato"), on="contrato", how="semi").sort("contrato")
                 drafts.append(_draft(Path(folder), runtime.output_layout(Stage.BAIXA), frame, day, number, kind))
             return drafts
 
-        wave = plan_wave(runtime.ledger, runtime.lake, day, kind, rows, write, note=note, against=held)
+        wave = plan_wave(runtime.ledger, runtime.lake, day, kind, due.rows, write, note=note, against=due.held)
     return publish_wave(runtime.manager, runtime.ledger, runtime.lake, wave)
 
 
@@ -174,7 +155,10 @@ def build_manager_before(catalogue: Catalogue) -> dg.AssetsDefinition:
     )
     @told_to_people
     def manager_atual(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
+        started = perf_counter()
         runtime, day = portfolios.portfolio(portfolio.portfolio), day_of(context)
+        # A wave of an earlier day that is still on its way belongs to what Manager had, on this run and on a replay.
+        resumed = resume_planned(runtime, before=day)
         frame = manager_before(runtime, day)
         written = runtime.lake.write("manager_atual", day, frame)
         return dg.MaterializeResult(
@@ -183,6 +167,8 @@ def build_manager_before(catalogue: Catalogue) -> dg.AssetsDefinition:
                 "dagster/column_schema": show.frame_columns(frame.schema),
                 "tabela": show.link(written.path),
                 "sha256": written.sha256,
+                "ondas retomadas": ", ".join(f"{wave.label} {wave.status.value}" for wave in resumed) or "nenhuma",
+                "segundos": round(perf_counter() - started, 3),
             }
         )
 
@@ -209,12 +195,33 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
                 "onda depois de conhecido. Não espera a carga nem um batimento retido.",
             )
         ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "baixas_dentro_do_limite",
+                asset=asset_key(name, "publicado", BAIXA),
+                description="As baixas SEM TELEFONE e FORA DA BASE não passam de max_baixa_sem_telefone do que o "
+                "Manager tem; acima disso ficam retidas até que um operador decida send-now.",
+            )
+        ],
     )
     @told_to_people
     def publicado_baixa(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
+        started = perf_counter()
         runtime, day = portfolios.portfolio(name), day_of(context)
         outcome = send_baixas(runtime, baixa_model, day)
-        return dg.MaterializeResult(metadata=_sent_metadata(runtime, outcome, outcome.sending.baixa))
+        doubt = outcome.doubt
+        return dg.MaterializeResult(
+            metadata=_sent_metadata(runtime, outcome, outcome.sending.baixa, started),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="baixas_dentro_do_limite",
+                    passed=doubt is None or not doubt.held,
+                    severity=dg.AssetCheckSeverity.ERROR,
+                    description=doubt.message if doubt else "Nada é enviado agora.",
+                    metadata=dict(doubt.numbers) if doubt else {},
+                )
+            ],
+        )
 
     @dg.multi_asset(
         name=f"{name}__publicado_mailing",
@@ -239,11 +246,12 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
     )
     @told_to_people
     def publicado_mailing(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
+        started = perf_counter()
         runtime, day = portfolios.portfolio(name), day_of(context)
         outcome = send_mailing(runtime, baixa_model, day)
         forced = outcome.sending.forced and not outcome.nothing
         return dg.MaterializeResult(
-            metadata=_sent_metadata(runtime, outcome, outcome.sending.carga),
+            metadata=_sent_metadata(runtime, outcome, outcome.sending.carga, started),
             check_results=[
                 dg.AssetCheckResult(
                     check_name="carga_completa",
@@ -257,7 +265,7 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
     return [publicado_baixa, publicado_mailing]
 
 
-def _sent_metadata(runtime: PortfolioRuntime, outcome: Outcome, may_send: bool) -> dict[str, Any]:
+def _sent_metadata(runtime: PortfolioRuntime, outcome: Outcome, may_send: bool, started: float) -> dict[str, Any]:
     files = [
         {
             "onda": wave.label,
@@ -280,6 +288,11 @@ def _sent_metadata(runtime: PortfolioRuntime, outcome: Outcome, may_send: bool) 
         said[f"abrir {file['arquivo']}"] = show.link(runtime.manager.url(str(file["arquivo"])))
     if not may_send or outcome.sending.reasons:
         said["motivos"] = dg.MetadataValue.md("\n".join(f"- {reason}" for reason in outcome.sending.reasons))
+    if outcome.doubt is not None and outcome.doubt.held:
+        said["retidas"] = outcome.doubt.message
+    for wave in outcome.cancelled:
+        said[f"cancelada {wave.label}"] = wave.note
     if not files:
         said["resultado"] = "nada a enviar" if may_send else "não enviado"
+    said["segundos"] = round(perf_counter() - started, 3)
     return said

@@ -62,6 +62,7 @@ class Guards(Strict):
     max_acordos: Share = 0.30  # contracts newly blocked / open base
     min_remessa: Share = 0.50  # rows of the remessa / median of the last ones
     remessas_compared: Annotated[int, Key(ge=1)] = 5
+    max_baixa_sem_telefone: Share = 0.30  # baixas of contracts without a phone or not in the base / what Manager has
     smallest_base: Annotated[int, Key(ge=0)] = 20  # below this many open contracts shares mean nothing
 
 

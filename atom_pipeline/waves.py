@@ -5,7 +5,7 @@ What Manager has is the fold of the waves sent to it. Where waves are kept, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -22,6 +22,7 @@ class Operation(StrEnum):
     INCLUSAO = "INCLUSAO"
     ALTERACAO = "ALTERACAO"
     BAIXA = "BAIXA"
+    MANTIDO = "MANTIDO"  # beside a carga: Manager keeps the contract, and no file of the wave speaks of it
 
 
 # What Manager should have: one row per contract. `conteudo` is a hash of all that the mailing says of it.
@@ -69,23 +70,38 @@ def difference(desired: pl.DataFrame, held: pl.DataFrame) -> Difference:
     )
 
 
-def full_rows(desired: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    """The rows (ROWS) of a ``carga``: every desired contract, and a baixa for each that Manager has besides."""
+def full_rows(desired: pl.DataFrame, held: pl.DataFrame, kept: Collection[str] = ()) -> pl.DataFrame:
+    """The rows (ROWS) of a ``carga``: every desired contract, and a baixa for each that Manager has besides.
+
+    Those of ``kept`` get no baixa. As a carga says all that Manager has from then on, it says that they stay.
+    """
     wanted = _one_per_contract(desired, DESIRED, "desired")
-    return _rows((Operation.CARGA, wanted), (Operation.BAIXA, difference(desired, held).removals))
-
-
-def incremental_rows(desired: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    """The rows (ROWS) of an ``incremental``: additions, changes and baixas."""
-    found = difference(desired, held)
+    removals = difference(desired, held).removals
     return _rows(
-        (Operation.INCLUSAO, found.additions), (Operation.ALTERACAO, found.changes), (Operation.BAIXA, found.removals)
+        (Operation.CARGA, wanted),
+        (Operation.BAIXA, removals.filter(~_among(kept))),
+        (Operation.MANTIDO, removals.filter(_among(kept))),
     )
 
 
-def removal_rows(desired: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    """The rows (ROWS) of a wave that only takes away."""
-    return _rows((Operation.BAIXA, difference(desired, held).removals))
+def incremental_rows(desired: pl.DataFrame, held: pl.DataFrame, kept: Collection[str] = ()) -> pl.DataFrame:
+    """The rows (ROWS) of an ``incremental``: additions, changes and baixas, but none of ``kept``."""
+    found = difference(desired, held)
+    return _rows(
+        (Operation.INCLUSAO, found.additions),
+        (Operation.ALTERACAO, found.changes),
+        (Operation.BAIXA, found.removals.filter(~_among(kept))),
+    )
+
+
+def removal_rows(desired: pl.DataFrame, held: pl.DataFrame, kept: Collection[str] = ()) -> pl.DataFrame:
+    """The rows (ROWS) of a wave that only takes away, but none of ``kept``."""
+    return _rows((Operation.BAIXA, difference(desired, held).removals.filter(~_among(kept))))
+
+
+def spoken_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of a wave's rows those that its files hold."""
+    return rows.filter(pl.col("operacao") != Operation.MANTIDO.value)
 
 
 def fold(waves: Iterable[SentWave]) -> pl.DataFrame:
@@ -101,6 +117,10 @@ def fold(waves: Iterable[SentWave]) -> pl.DataFrame:
         kept = HELD.to_frame() if wave.resets else state.join(rows, on="contrato", how="anti")
         state = pl.concat([kept, said])
     return state.sort("contrato")
+
+
+def _among(contratos: Collection[str]) -> pl.Expr:
+    return pl.col("contrato").is_in(pl.Series(list(contratos), dtype=pl.String).implode())
 
 
 def _rows(*parts: tuple[Operation, pl.DataFrame]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import polars as pl
 from atom_pipeline.identity import canonical_contrato
 from atom_pipeline.layout.model import Stage
 from atom_pipeline.rules.state import Situacao
+from atom_pipeline.waves import Operation
 from resources.ledger_records import WaveStatus
 from resources.runtime import IMPORTED, PortfolioRuntime
 
@@ -94,8 +95,9 @@ def _waves(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
         rows = runtime.lake.read_wave_rows(wave.rows_path, wave.rows_sha256).filter(pl.col("contrato") == contrato)
         names = {file.layout: file.name for file in wave.files}
         for operation in rows["operacao"]:
-            stage = Stage.BAIXA if operation == "BAIXA" else Stage.MAILING
-            name = names.get(runtime.output_layout(stage).layout)
+            stage = Stage.BAIXA if operation == Operation.BAIXA.value else Stage.MAILING
+            kept = operation == Operation.MANTIDO.value  # no file speaks of it
+            name = None if kept else names.get(runtime.output_layout(stage).layout)
             found.append(Event(wave.day, f"ONDA {operation}", None, None, name, None, f"onda {wave.label}"))
     return found
 

@@ -214,6 +214,22 @@ class FileServer:
             if fs.exists(temporary):
                 fs.rm_file(temporary)
 
+    def withdraw(self, name: str, folder: str, sha256: str) -> bool:
+        """Remove a file that we published. False when it is not there, or is no longer what we published.
+
+        Raises FileServerError when the server fails.
+        """
+        fs, root = self._open()
+        path = self._path(root, name, folder)
+        if self._hash(fs, path) != sha256:
+            return False
+        try:
+            fs.rm_file(path)
+            sync_folder(Path(path).parent)
+        except OSError as error:
+            raise FileServerError(f"{self.url(name, folder)}: cannot be removed: {_reason(error)}") from error
+        return True
+
     # What differs by protocol.
 
     def _open(self) -> tuple[Any, str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
@@ -182,6 +182,18 @@ class LedgerDays(Section):
                 ).returning(outputs)
             ).one()
             return Output(**_values(row))
+
+    def forget_output(self, output: Output) -> None:
+        """Remove the record of a file that is no longer there. Idempotent."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                delete(outputs).where(
+                    outputs.c.portfolio == self.portfolio,
+                    outputs.c.day == output.day,
+                    outputs.c.kind == output.kind,
+                    outputs.c.name == output.name,
+                )
+            )
 
     def outputs(self, day: date, kind: str | None = None) -> list[Output]:
         """The day's files for people, ordered by kind and name."""

@@ -13,6 +13,7 @@ import polars as pl
 
 from atom_pipeline.day import Expected
 from atom_pipeline.rules.state import OPEN
+from resources.manager import due
 from resources.runtime import PortfolioRuntime
 
 
@@ -60,6 +61,7 @@ class DayPanel:
     situacoes: dict[str, int]
     waves: list[PanelWave]
     not_sent: list[str]
+    owed: dict[str, int]  # rows by operacao that would be sent now
     error_files: list[str]
 
     @property
@@ -75,6 +77,7 @@ def day_panel(runtime: PortfolioRuntime, day: date) -> DayPanel:
     came = {file.layout for file in files}
     batimento = any(layout.layout in came for layout in runtime.layouts() if layout.stage.value == "batimento")
     waits = [f"{item.name}: {item.status.value}" for item in expected if item.required and not item.fulfilled]
+    owing = due(runtime, day)
     waits += [f"batimento: {wait}" for wait in (runtime.batimento_waits(day) if batimento else [])]
     return DayPanel(
         portfolio=runtime.name,
@@ -101,7 +104,8 @@ def day_panel(runtime: PortfolioRuntime, day: date) -> DayPanel:
             )
             for wave in runtime.ledger.waves(day)
         ],
-        not_sent=list(runtime.sending(day).reasons),
+        not_sent=[*owing.sending.reasons, *([owing.doubt.message] if owing.doubt and owing.doubt.held else [])],
+        owed=owing.by_operation,
         error_files=[f"{output.name}: {output.rows} rows" for output in runtime.ledger.outputs(day, "erros")],
     )
 

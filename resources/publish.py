@@ -95,9 +95,34 @@ def publish_wave(server: FileServer, ledger: Ledger, lake: Lake, wave: Wave) -> 
         return ledger.mark_wave_sent(current)
 
 
-def resume(server: FileServer, ledger: Ledger, lake: Lake) -> list[Wave]:
-    """Send what was planned and not sent, if anything, before a new wave is planned. Raises as ``publish_wave``."""
-    return [publish_wave(server, ledger, lake, wave) for wave in ledger.waves(status=WaveStatus.PLANNED)]
+def resume(
+    server: FileServer,
+    ledger: Ledger,
+    lake: Lake,
+    *,
+    refusal: Callable[[Wave], str | None] | None = None,
+    before: date | None = None,
+) -> list[Wave]:
+    """Send what was planned and not sent, if anything, before a new wave is planned. Raises as ``publish_wave``.
+
+    ``refusal`` says why a wave may no longer go: it is cancelled with that reason, unless a part of it was delivered;
+    the rest follows then. ``before`` leaves the waves of that day and of later ones. Returns each wave as it became.
+    """
+    done: list[Wave] = []
+    for wave in ledger.waves(status=WaveStatus.PLANNED):
+        if before is not None and wave.day >= before:
+            continue
+        why = refusal(wave) if refusal else None
+        if why and not delivered(server, wave):
+            done.append(cancel_wave(server, ledger, wave, why=why))
+        else:
+            done.append(publish_wave(server, ledger, lake, wave))
+    return done
+
+
+def delivered(server: FileServer, wave: Wave) -> list[str]:
+    """Names of the wave's files that are at Manager."""
+    return [file.name for file in wave.files if server.sha256(file.name) == file.sha256]
 
 
 def cancel_wave(server: FileServer, ledger: Ledger, wave: Wave, *, why: str) -> Wave:
@@ -107,9 +132,9 @@ def cancel_wave(server: FileServer, ledger: Ledger, wave: Wave, *, why: str) -> 
     with ledger.exclusive("ondas") as alone:
         if not alone:
             raise Busy("another process is planning or sending a wave")
-        delivered = [file.name for file in wave.files if server.sha256(file.name) == file.sha256]
-        if delivered:
-            raise WaveRefused(f"wave {wave.label}: Manager has {', '.join(delivered)} already; send the rest instead")
+        there = delivered(server, wave)
+        if there:
+            raise WaveRefused(f"wave {wave.label}: Manager has {', '.join(there)} already; send the rest instead")
         return ledger.mark_wave_cancelled(wave, why.strip())
 
 
