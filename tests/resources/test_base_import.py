@@ -423,7 +423,6 @@ def test_an_import_that_was_killed_is_run_again_with_the_same_result(
     assert all(runtime.lake.read(name, MON).equals(frame) for name, frame in frames.items())
 
 
-@pytest.mark.parametrize("step", ["mark_wave_sent", "record_base"])
 def put_next_day(house: Agency) -> None:
     arrived = [client(ACTIVE, ANA), client(BLOCKED, BIA)]
     house.put("remessa_assessoria", f"{MON:%Y%m%d}_190000_remessa_528_out.528", arrived, day=TUE)
@@ -582,6 +581,7 @@ def test_tables_that_the_lake_lost_are_put_back_by_the_same_file(runtime: Portfo
     assert [place.read_bytes() for place in places] == before
 
 
+@pytest.mark.parametrize("step", ["mark_wave_sent", "record_base"])
 def test_a_file_corrected_after_a_killed_import_says_anew_what_manager_holds(
     runtime: PortfolioRuntime, file: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -676,7 +676,7 @@ def test_what_manager_holds_is_known_so_that_what_is_no_longer_wanted_leaves(
 
 
 def test_the_next_day_runs_from_the_imported_base(tmp_path: Path, ledger_url: str) -> None:
-    with agency(tmp_path / "home", ledger_url, now=NOW) as house:
+    with agency(tmp_path / "home", ledger_url) as house:
         accept(house.runtime, write(house.runtime, tmp_path / "hoje.csv", rows()))
         evening = f"{TUE - timedelta(days=1):%Y%m%d}_190000"
         arrived = [client(ACTIVE, ANA), client(BLOCKED, BIA)]
