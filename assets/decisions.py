@@ -54,9 +54,9 @@ def build_decision_jobs(catalogue: Catalogue) -> list[dg.JobDefinition]:
 
 def _decision_job(catalogue: Catalogue, decision: Decision) -> dg.JobDefinition:
     portfolio = catalogue.portfolio
-    meaning = MEANINGS[decision]
+    name, meaning = decision_job_name(portfolio.portfolio, decision), MEANINGS[decision]
 
-    @dg.op(name=OP, description=meaning)
+    @dg.op(name=f"{name}__registro", description=meaning)
     @told_to_people
     def decide(context: dg.OpExecutionContext, config: Reason, portfolios_beside_runs: OpenPortfolios) -> None:
         runtime, day = portfolios_beside_runs.portfolio(portfolio.portfolio), date.fromisoformat(context.partition_key)
@@ -82,7 +82,7 @@ def _decision_job(catalogue: Catalogue, decision: Decision) -> dg.JobDefinition:
         )
 
     @dg.job(
-        name=decision_job_name(portfolio.portfolio, decision),
+        name=name,
         description=f"{portfolio.title}, decisão `{decision.value}`. {meaning} Escolha o dia como partição e preencha "
         f"`why` (motivo) e `author` (quem decide). {NEXT} Se o dia está rodando agora, a decisão espera que termine; "
         "`atom decide` registra na hora.",
@@ -90,7 +90,7 @@ def _decision_job(catalogue: Catalogue, decision: Decision) -> dg.JobDefinition:
         config=dg.RunConfig(ops={OP: Reason()}),  # what the launchpad shows, to be filled in
     )
     def job() -> None:
-        decide()
+        decide.alias(OP)()  # names of ops and jobs are unique among all; in every launchpad it is this one
 
     return job
 

@@ -70,6 +70,12 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return build_defs(Settings(home, file_url(home / "drop"), file_url(home / "manager"), PROJECT_ROOT / "layouts"))
 
 
+def test_all_jobs_load_side_by_side(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+    names = {job.name for job in definitions.get_repository_def().get_all_jobs()}
+    assert {decision_job_name(PORTFOLIO, decision) for decision in Decision} | {job_name(PORTFOLIO)} <= names
+
+
 @pytest.mark.parametrize("decision", Decision)
 def test_each_decision_has_a_job_of_the_day_that_says_what_it_means_and_asks_why_and_who(
     definitions: dg.Definitions, decision: Decision
