@@ -53,7 +53,7 @@ def collect_and_run(runtime: PortfolioRuntime, day: date, *, first: date | None 
 
     report = collect_drop(runtime)
     print_collected(report)
-    problems = len(report.errors) + len(report.unstable)
+    problems = len(report.errors) + len(report.unstable) + print_behind_import(runtime)
     if not runtime.ledger.files(day) and runtime.ledger.newest_base_before(day) is None:
         raise AtomError(f"no file of {day:%Y-%m-%d} has arrived and there is no base before it: nothing to make")
     bases = [base.day for base in runtime.ledger.bases()]
@@ -69,6 +69,14 @@ def collect_and_run(runtime: PortfolioRuntime, day: date, *, first: date | None 
     if left:
         console.print(f"not run, since a day before has no good base: {', '.join(f'{d:%Y-%m-%d}' for d in left)}")
     return problems + len(left)
+
+
+def print_behind_import(runtime: PortfolioRuntime) -> int:
+    """Tell of files that no day will take, since the imported base stands for their day; returns how many."""
+    behind = runtime.behind_import()
+    for day, name in behind:
+        console.print(f"  of {day:%Y-%m-%d}, for which the imported base stands, and not read: {name}", markup=False)
+    return len(behind)
 
 
 def print_day_run(
