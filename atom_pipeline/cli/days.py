@@ -147,6 +147,7 @@ def day(day: DayArgument, portfolio: PortfolioOption = None) -> None:
         ("wave", "kind", "status", "rows", "files", "note"),
         ((wave.label, wave.kind, wave.status, wave.rows, ", ".join(wave.files), wave.note) for wave in panel.waves),
     )
+    _list("Owed to Manager", [f"{operation}: {rows} rows" for operation, rows in sorted(panel.owed.items())])
     carga_went = any(wave.kind == "carga" and wave.status == "sent" for wave in panel.waves)
     _list("Sent without" if carga_went else "Not sent because", panel.not_sent)
 
