@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from atom_pipeline.errors import ProgramError
-from atom_pipeline.waves import DESIRED, HELD, SentWave, difference, fold, full_rows, incremental_rows, removal_rows
+from atom_pipeline.waves import (
+    DESIRED,
+    HELD,
+    SentWave,
+    difference,
+    fold,
+    full_rows,
+    incremental_rows,
+    removal_rows,
+    spoken_of,
+)
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 
@@ -55,6 +65,28 @@ def test_a_carga_holds_all_and_takes_away_the_rest() -> None:
     held = fold([sent(1, full_rows(desired(a="1", b="1"), NOTHING), resets=True)])
     rows = full_rows(desired(b="1", c="1"), held)
     assert dict(rows.select("contrato", "operacao").iter_rows()) == {"a": "BAIXA", "b": "CARGA", "c": "CARGA"}
+
+
+def test_a_baixa_that_is_held_stays_at_manager_through_every_kind_of_wave() -> None:
+    held = fold([sent(1, full_rows(desired(a="1", b="1", c="1"), NOTHING), resets=True)])
+    removal = removal_rows(desired(), held, kept=["a", "b"])
+    assert removal["contrato"].to_list() == ["c"]
+    carga = full_rows(desired(d="1"), held, kept=["a", "b"])
+    assert dict(carga.select("contrato", "operacao").iter_rows()) == {
+        "a": "MANTIDO", "b": "MANTIDO", "c": "BAIXA", "d": "CARGA"
+    }  # fmt: skip
+    assert spoken_of(carga)["contrato"].to_list() == ["c", "d"]
+    after = fold([sent(1, removal, resets=False), sent(1, carga, day=TUESDAY, resets=True)])
+    assert state_of(after) == {"a": "1", "b": "1", "d": "1"}
+    # The next carga may have it again, as it was or otherwise, or take it away.
+    again = fold([sent(1, carga, resets=True), sent(2, incremental_rows(desired(a="2", d="1"), after, kept=["b"]))])
+    assert state_of(again) == {"a": "2", "b": "1", "d": "1"}
+    assert removal_rows(desired(a="2", d="1"), again)["contrato"].to_list() == ["b"]
+
+
+def test_what_is_desired_is_never_kept_as_it_was() -> None:
+    held = fold([sent(1, full_rows(desired(a="1"), NOTHING), resets=True)])
+    assert full_rows(desired(a="2"), held, kept=["a"])["operacao"].to_list() == ["CARGA"]
 
 
 def test_a_carga_is_all_that_manager_has_from_then_on() -> None:

@@ -156,6 +156,32 @@ def test_our_own_earlier_file_gives_way_and_another_does_not(folder: Path, serve
     assert [path.name for path in (folder / "erros").iterdir()] == ["a.csv"]
 
 
+def test_our_own_file_is_withdrawn_and_another_is_not(folder: Path, server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "local.csv").write_bytes(CONTENT)
+    ours = server.publish(tmp_path / "local.csv", "a.csv", "erros").sha256
+    (folder / "erros" / "a.csv").write_bytes(b"de outro")
+    assert server.withdraw("a.csv", "erros", ours) is False
+    assert (folder / "erros" / "a.csv").read_bytes() == b"de outro"
+    (folder / "erros" / "a.csv").write_bytes(CONTENT)
+    assert server.withdraw("a.csv", "erros", ours) is True
+    assert list((folder / "erros").iterdir()) == []
+    assert server.withdraw("a.csv", "erros", ours) is False
+
+
+def test_a_file_that_cannot_be_withdrawn_is_an_error(
+    folder: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "erros").mkdir()
+    (folder / "erros" / "a.csv").write_bytes(CONTENT)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "remove", refused)
+    with pytest.raises(FileServerError, match=r"erros/a\.csv: cannot be removed: Permission denied"):
+        server.withdraw("a.csv", "erros", sha256(CONTENT))
+
+
 def test_a_mount_without_hard_links_works_too(
     folder: Path, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -307,6 +307,32 @@ def test_a_wave_of_which_a_part_arrived_cannot_be_cancelled(site: Site, monkeypa
     site.send(wave)
 
 
+def test_what_may_no_longer_go_is_given_up_when_nothing_of_it_arrived(site: Site) -> None:
+    site.plan(desired(a="1"))
+    [wave] = resume(site.server, site.ledger, site.lake, refusal=lambda _: "não enviar")
+    assert (wave.status, wave.note) == (WaveStatus.CANCELLED, "não enviar")
+    assert (site.delivered(), site.held()) == ({}, {})
+    assert resume(site.server, site.ledger, site.lake) == []
+
+
+def test_what_may_no_longer_go_goes_on_when_a_part_of_it_arrived(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = site.plan(desired(a="1"))
+    kill_at(monkeypatch, *SENDING["the second rename"])
+    with pytest.raises(Killed):
+        site.send(wave)
+    monkeypatch.undo()
+    [sent] = resume(site.server, site.ledger, site.lake, refusal=lambda _: "não enviar")
+    assert sent.status is WaveStatus.SENT
+    assert len(site.delivered()) == 2
+    assert site.held() == {"a": "1"}
+
+
+def test_only_waves_of_days_before_are_resumed_when_asked_so(site: Site) -> None:
+    site.plan(desired(a="1"), MONDAY)
+    assert resume(site.server, site.ledger, site.lake, before=MONDAY) == []
+    assert [wave.status for wave in resume(site.server, site.ledger, site.lake, before=TUESDAY)] == [WaveStatus.SENT]
+
+
 def test_many_publishers_of_one_wave_send_it_once(site: Site, ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     wave = site.plan(desired(a="1"))
     renames: list[str] = []
