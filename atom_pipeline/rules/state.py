@@ -66,7 +66,7 @@ class Motivo(StrEnum):
 
 
 class Ignorada(StrEnum):
-    """Why a rule set an accepted row aside: one row of ``ignoradas`` each. The first three go to the error file as well."""
+    """Why a rule set an accepted row aside: one row of ``ignoradas``; of the first three, one of the error file too."""
 
     IGNORADO_BLOQUEIO = "IGNORADO_BLOQUEIO"
     CONTRATO_FORA_DA_BASE = "CONTRATO_FORA_DA_BASE"
