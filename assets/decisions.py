@@ -23,10 +23,10 @@ OP = "decidir"
 MEANINGS: Mapping[Decision, str] = {
     Decision.NO_ACORDOS: "O dia segue sem arquivo de acordos: o batimento não espera mais por ele.",
     Decision.NO_REMESSA: "O dia segue sem remessa: o batimento não espera mais por ela.",
-    Decision.RELEASE_REMESSA: "A remessa retida é aplicada, para estes mesmos arquivos e nenhum outro.",
-    Decision.RELEASE_ACORDOS: "Os acordos retidos são aplicados, para estes mesmos arquivos e nenhum outro.",
-    Decision.RELEASE_EXCLUSAO: "A exclusão retida é aplicada, para estes mesmos arquivos e nenhum outro.",
-    Decision.RELEASE_BATIMENTO: "O batimento retido é aplicado, para estes mesmos arquivos e nenhum outro.",
+    Decision.RELEASE_REMESSA: "A remessa retida é aplicada, para estes mesmos arquivos sobre esta mesma base.",
+    Decision.RELEASE_ACORDOS: "Os acordos retidos são aplicados, para estes mesmos arquivos sobre esta mesma base.",
+    Decision.RELEASE_EXCLUSAO: "A exclusão retida é aplicada, para estes mesmos arquivos sobre esta mesma base.",
+    Decision.RELEASE_BATIMENTO: "O batimento retido é aplicado, para estes mesmos arquivos sobre esta mesma base.",
     Decision.SEND_NOW: "A carga do dia vai ao Manager com o que há, sem esperar o que falta.",
     Decision.DO_NOT_SEND: "Nada deste dia vai ao Manager. Vale a última palavra entre esta e `send-now`.",
 }

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import polars as pl
 
 from atom_pipeline.layout.blocks import Positions
 from atom_pipeline.layout.convert import Decoded, RecordPlan
@@ -51,11 +50,6 @@ class Decoder(Protocol):
     """One format: yields the file's portions in order. Raises FileRefused for what is wrong with it as a whole."""
 
     def portions(self) -> Iterator[Portion]: ...
-
-
-def empty_frame(plan: RecordPlan) -> pl.DataFrame:
-    """A frame of a record type without rows."""
-    return pl.DataFrame(schema=plan.schema)
 
 
 def accepted_forms(equals: str, width: int) -> list[str]:
