@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 
 class AtomError(Exception):
-    """What this application raises on purpose; its text is meant for a person."""
+    """What this application raises on purpose; its text is meant for a person.
+
+    ``retry_helps`` says whether the same may succeed later without anybody doing something. It does not by default: a
+    document, a file or a decision stays as it is until a person changes it. Errors of servers and locks say True.
+    """
+
+    retry_helps: bool = False
 
 
 @dataclass(frozen=True, order=True)

@@ -32,6 +32,8 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 class FileServerError(AtomError):
     """The server did not do what was asked; the same may succeed later."""
 
+    retry_helps = True
+
 
 class IncompleteDownload(FileServerError):
     """The bytes received are not those that were listed: the file changed, or the transfer ended short."""
