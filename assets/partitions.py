@@ -17,7 +17,11 @@ LAST_YEAR = 2035
 
 @cache
 def working_days(operation: Operation) -> dg.TimeWindowPartitionsDefinition:
-    """One partition per day that operates, the next one included, so that the evening's files find their day."""
+    """One partition per day that operates, the next one included, so that the evening's files find their day.
+
+    Dagster's offset counts from the last day that is over: 1 reaches the day at hand, 2 the one after it. On a closed
+    day, when none is at hand, there is one more; ``PortfolioRuntime.refuse_if_no_partition`` does not make it.
+    """
     zone = ZoneInfo(operation.timezone)
     closed = WorkingCalendar(operation).exclusions(operation.start, date(LAST_YEAR, 12, 31))
     weekdays = ",".join(str(day % 7) for day in operation.weekdays)  # cron: Sunday is 0
@@ -27,7 +31,7 @@ def working_days(operation: Operation) -> dg.TimeWindowPartitionsDefinition:
         fmt="%Y-%m-%d",
         timezone=operation.timezone,
         exclusions=[datetime.combine(day, time.min, tzinfo=zone) for day in closed] or None,
-        end_offset=1,
+        end_offset=2,
     )
 
 
