@@ -1,8 +1,8 @@
 """The ledger: what is known of every file, day and wave of a portfolio, in PostgreSQL (schema ``controle``).
 
 Putting it together and migrating belong here; the statements are in ``ledger_files``, ``ledger_corrections``,
-``ledger_days`` and ``ledger_waves``, the values in ``ledger_records``. Everything is idempotent and transactional: a
-process may be killed anywhere, and two may do the same thing at once.
+``ledger_days``, ``ledger_waves``, ``ledger_alarms`` and ``ledger_deliveries``, the values in ``ledger_records``.
+Everything is idempotent and transactional: a process may be killed anywhere, and two may do the same thing at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Engine
 
+from resources.ledger_alarms import LedgerAlarms
 from resources.ledger_corrections import LedgerCorrections
 from resources.ledger_days import LedgerDays
 from resources.ledger_section import lock_key
@@ -23,7 +24,7 @@ from resources.ledger_waves import LedgerWaves
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-class Ledger(LedgerCorrections, LedgerDays, LedgerWaves):
+class Ledger(LedgerCorrections, LedgerDays, LedgerWaves, LedgerAlarms):
     """One portfolio's ledger. The engine may be shared; the tables must be there (``migrate``)."""
 
 

@@ -215,3 +215,37 @@ outputs = Table(
     Column("rows", BigInteger, nullable=False),
     _instant("at"),
 )
+
+alarms = Table(
+    "alarms",
+    metadata,
+    _id(),
+    _text("portfolio"),
+    _text("key"),
+    _text("kind"),
+    Column("day", Date),
+    _text("title"),
+    _text("message"),
+    _text("severity"),
+    _instant("opened_at"),
+    _instant("cleared_at", nullable=True),
+    _text("cleared_why", nullable=True),
+    CheckConstraint("(cleared_at is null) = (cleared_why is null)", name="cleared_why"),
+    Index("uq_alarms_one_open", "portfolio", "key", unique=True, postgresql_where=text("cleared_at is null")),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("alarm_id", BigInteger, ForeignKey(f"{SCHEMA}.alarms.id"), primary_key=True, autoincrement=False),
+    _text("event", primary_key=True),
+    _text("channel", primary_key=True),
+    _text("batch", nullable=True),
+    Column("attempts", Integer, nullable=False),
+    _instant("next_attempt_at", nullable=True),
+    _text("last_error", nullable=True),
+    _instant("delivered_at", nullable=True),
+    CheckConstraint("event in ('opened', 'cleared')", name="event"),
+    CheckConstraint("delivered_at is null or batch is not null", name="delivered_in_a_batch"),
+    Index("ix_deliveries_undelivered", "channel", postgresql_where=text("delivered_at is null")),
+)
