@@ -25,6 +25,7 @@ def environment(settings: Settings, postgres_url: str) -> dict[str, str]:
         "ATOM_DROP_URL": settings.drop_url,
         "ATOM_MANAGER_URL": settings.manager_url,
         "ATOM_LAYOUTS": str(settings.layouts),
+        **settings.alarms.environment(),
     }
 
 

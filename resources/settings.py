@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from resources.notify_settings import AlarmChannels
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -41,6 +43,7 @@ class Settings:
     manager_url: str = field(repr=False)
     layouts: Path
     postgres_url: str | None = field(default=None, repr=False)
+    alarms: AlarmChannels = field(default=AlarmChannels(), repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, project_root: Path = PROJECT_ROOT) -> Settings:
@@ -56,6 +59,7 @@ class Settings:
             manager_url=values.get("ATOM_MANAGER_URL") or file_url(home / "manager"),
             layouts=Path(values.get("ATOM_LAYOUTS") or project_root / "layouts").expanduser().absolute(),
             postgres_url=values.get("ATOM_POSTGRES_URL") or None,
+            alarms=AlarmChannels.from_env(values),
         )
 
     def prepare(self) -> None:
