@@ -6,11 +6,11 @@ Only shape belongs here. Which layouts exist beside it, and whether the names us
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 from pydantic import Field as Key
 
 from atom_pipeline.layout.model import FIELD_NAME, Day, Strict
@@ -100,6 +100,80 @@ class Publication(Strict):
     carga_deadline: Clock = time(6, 30)
 
 
+Weekdays = tuple[Annotated[int, Key(ge=1, le=7)], ...]  # ISO: Monday is 1
+Seconds = Annotated[float, Key(gt=0)]
+
+
+class MassivaHours(Strict):
+    """Hours in which messages may go, in the time of the state where the person is."""
+
+    weekdays: Annotated[Weekdays, Key(min_length=1)]
+    start: Clock
+    end: Clock
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("`start` comes before `end`, on the same day")
+        return self
+
+
+class MassivaState(Strict):
+    """What differs in a state: hours in place of the portfolio's, and days on which nothing goes there."""
+
+    hours: tuple[MassivaHours, ...] | None = None
+    closed_days: tuple[Day, ...] = ()
+
+
+class MassivaRetry(Strict):
+    """Which answers say that OMNE did not take the message, and how often it is tried (FAULTS 38)."""
+
+    attempts: Annotated[int, Key(ge=1, le=20)] = 5
+    first_wait_seconds: Seconds = 2.0  # then twice as long each time
+    longest_wait_seconds: Seconds = 300.0  # a longer Retry-After is honoured all the same
+    statuses: tuple[int, ...] = (429, 500, 503)
+    stop_statuses: tuple[int, ...] = (401, 403, 404, 405, 407)  # the token, the address: nothing would be taken
+
+
+class MassivaBreaker(Strict):
+    """When sending stops because OMNE fails massively."""
+
+    window: Annotated[int, Key(ge=2)] = 50  # outcomes that count
+    at_least: Annotated[int, Key(ge=1)] = 10  # fewer mean nothing
+    failures: Annotated[float, Key(gt=0, le=1)] = 0.5  # share of them that opens it
+    pause_seconds: Seconds = 60.0  # then one message is tried
+    openings: Annotated[int, Key(ge=1)] = 3  # in one run; then the run ends, and the next one goes on
+
+
+class Massivas(Strict):
+    """How WhatsApp messages are sent through OMNE (R030 to R033, UC013, UC014)."""
+
+    templates: Annotated[dict[str, int], Key(min_length=1)]  # OMNE's template by jornada
+    open_attendance: bool = False
+    force_close: bool = False
+    concurrency: Annotated[int, Key(ge=1, le=500)] = 20  # requests on their way at once
+    rate_per_second: Annotated[float, Key(gt=0)] = 20.0
+    timeout_seconds: Seconds = 20.0  # for an answer; what has none by then is uncertain
+    slice_minutes: Annotated[float, Key(gt=0, le=60)] = 5.0  # of one run, so that the day can be made in between
+    hours: Annotated[tuple[MassivaHours, ...], Key(min_length=1)]
+    bank_holidays: Literal["closed", "open"] = "closed"
+    closed_days: tuple[Day, ...] = ()
+    states: dict[Annotated[str, Key(pattern="^[A-Z]{2}$")], MassivaState] = Key(default_factory=dict)
+    retry: MassivaRetry = MassivaRetry()
+    breaker: MassivaBreaker = MassivaBreaker()
+    coverage_days: Annotated[int, Key(ge=1)] = 30  # a contract counts as reached by a message of these many days
+    history_days: Annotated[int, Key(ge=1)] = 365  # of marks kept in `marcacoes`
+
+    def hours_of(self, uf: str) -> tuple[MassivaHours, ...]:
+        """The hours of a state: its own, or the portfolio's."""
+        own = self.states[uf].hours if uf in self.states else None
+        return self.hours if own is None else own
+
+    def closed_days_of(self, uf: str) -> tuple[date, ...]:
+        """Days on which nothing goes to a state, beside weekdays and bank holidays."""
+        return (*self.closed_days, *(self.states[uf].closed_days if uf in self.states else ()))
+
+
 class Campaign(Strict):
     """The campaign at the CRM (R001)."""
 
@@ -128,3 +202,4 @@ class Portfolio(Strict):
     batimento: Batimento = Batimento()
     telefones: Telefones = Telefones()
     publication: Publication = Publication()
+    massivas: Massivas | None = None  # without it no message is sent

@@ -66,13 +66,17 @@ class Motivo(StrEnum):
 
 
 class Ignorada(StrEnum):
-    """Why a rule set an accepted row aside: one row of ``ignoradas``; of the first three, one of the error file too."""
+    """Why a rule set an accepted row aside: one row of ``ignoradas``, and of the error file when it can be mended."""
 
     IGNORADO_BLOQUEIO = "IGNORADO_BLOQUEIO"
     CONTRATO_FORA_DA_BASE = "CONTRATO_FORA_DA_BASE"
     CPF_DIVERGENTE = "CPF_DIVERGENTE"
     OUTRA_CARTEIRA = "OUTRA_CARTEIRA"
     MOTIVO_NAO_BLOQUEIA = "MOTIVO_NAO_BLOQUEIA"
+    CONTRATO_NAO_ATIVO = "CONTRATO_NAO_ATIVO"
+    MENSAGEM_REPETIDA = "MENSAGEM_REPETIDA"
+    CLIENTE_FORA_DA_BASE = "CLIENTE_FORA_DA_BASE"
+    TELEFONE_FORA_DA_BASE = "TELEFONE_FORA_DA_BASE"
 
 
 ROW_ORIGIN: Schema = {"arquivo": pl.String, "linha": pl.UInt32}
@@ -146,6 +150,7 @@ TABLES: dict[str, Schema] = {
         "contrato": pl.String,
         "marcacao": pl.String,
         "canal": pl.String,
+        "enviada_em": pl.Date,
         "detalhe": pl.String,
         **ROW_ORIGIN,
     },
