@@ -254,10 +254,14 @@ def days_to_run(
     return sorted(chosen)
 
 
+def carga_due_at(portfolio: Portfolio, day: date) -> datetime:
+    """When the carga of the day goes with what there is (DESIGN section 6)."""
+    return datetime.combine(day, portfolio.publication.carga_deadline, tzinfo=ZoneInfo(portfolio.operation.timezone))
+
+
 def deadline_passed(portfolio: Portfolio, day: date, now: datetime) -> bool:
-    """Whether the carga of the day goes with what there is (DESIGN section 6)."""
-    limit = datetime.combine(day, portfolio.publication.carga_deadline, tzinfo=ZoneInfo(portfolio.operation.timezone))
-    return now >= limit
+    """Whether the carga of the day goes with what there is."""
+    return now >= carga_due_at(portfolio, day)
 
 
 @dataclass(frozen=True)
