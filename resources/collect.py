@@ -1,10 +1,10 @@
 """From the drop to the archive and the ledger, once (DESIGN section 6, FAULTS 1 to 16).
 
-Which names mean what is in ``atom_pipeline.layout.names``, what a file holds is not looked at here beyond the few bytes
-that tell two layouts apart. An error file that came back corrected makes a new version of the file it is about: how is
-in ``corrections``. The order of steps loses nothing and repeats nothing: download beside the archive, verify, rename
-into the archive, record in the ledger. A file that was archived and not recorded is recognised by its bytes. The source
-is left as it is.
+Which names mean what is in ``drop_names``, when a file is stable or handled in ``atom_pipeline.plan.poll``; what a file
+holds is not looked at here beyond the few bytes that tell two layouts apart. An error file that came back corrected
+makes a new version of the file it is about: how is in ``corrections``. The order of steps loses nothing and repeats
+nothing: download beside the archive, verify, rename into the archive, record in the ledger. A file that was archived
+and not recorded is recognised by its bytes. The source is left as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,19 +22,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from atom_pipeline.calendar import WorkingCalendar
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
-from atom_pipeline.layout.names import NameMatch, match_name, working_day
+from atom_pipeline.layout.names import NameMatch
 from atom_pipeline.layout.reading import sniff
-from resources.corrections import DroppedErrors, apply_correction, file_corrected_by
+from atom_pipeline.plan.poll import DONE_SUFFIXES, Seen, has_done_file, is_done_file, is_handled
+from atom_pipeline.plan.poll import Known as KnownName
+from resources.corrections import DroppedErrors, apply_correction
+from resources.drop_names import DropNames
 from resources.durable import hash_file, sync_folder
-from resources.file_server import FileServer, RemoteFile, is_plain_name, printable
+from resources.file_server import FileServer, RemoteFile, printable
 from resources.ledger import Ledger
 from resources.ledger_files import Listed
 from resources.ledger_records import Arrival, FileRecord, NewFile, Recorded, Sighting
+from resources.retries import retry_may_help
 
-DONE_SUFFIXES = (".done", ".ok")
-# A file rewritten within the resolution of its server's clock keeps its size and time: until this has passed since the
-# time it shows, the bytes are looked at again (FAULTS 10).
-RESOLUTION = timedelta(minutes=2)
+LastSeen = tuple[int, datetime | None]  # size and time of a file at an earlier listing
+
 _HEAD_BYTES = 64 * 1024
 _UNFINISHED = ".parcial"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -66,6 +68,7 @@ class CollectError:
     name: str
     error: str  # the class of the error
     message: str
+    retry_helps: bool = False  # whether it may go away without a person
 
 
 @dataclass(frozen=True)
@@ -106,47 +109,51 @@ def collect(
     pause: float = 1.0,
     done_suffixes: Sequence[str] = DONE_SUFFIXES,
     others: Sequence[Catalogue] = (),
-    only: str | None = None,
+    only: Collection[str] | None = None,
+    seen: Mapping[str, LastSeen] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> CollectReport:
     """Collect what is new and stable in the drop for one portfolio.
 
     A file is stable when two listings at least ``pause`` seconds apart show the same size and time, listings of
-    earlier calls included, or when a done-file stands beside it. ``others`` are the other portfolios of the drop: a
-    file that only they know is theirs, and no stranger. ``only`` names one file to collect. One process collects for a
-    portfolio at a time; another gets a report that says ``skipped``. Raises FileServerError when the drop cannot be
-    listed: that is never "no files".
+    earlier calls included, or when a done-file stands beside it. ``seen`` is an earlier listing made elsewhere, by
+    name: what still is as it says is stable. ``others`` are the other portfolios of the drop: a file that only they
+    know is theirs, and no stranger. ``only`` names the files to collect, and the report is about these. One process
+    collects for a portfolio at a time; another gets a report that says ``skipped``. Raises FileServerError when the
+    drop cannot be listed: that is never "no files".
     """
     with ledger.exclusive("coleta") as alone:
         if not alone:
             return CollectReport(skipped=True)
-        run = _Collection(server, catalogue, ledger, archive_root, calendar, tuple(done_suffixes), pause, others)
+        names = DropNames(catalogue, calendar, others)
+        run = _Collection(server, names, ledger, archive_root, tuple(done_suffixes), pause, seen or {})
         return run.collect(polls, sleep, only)
 
 
 @dataclass
 class _Collection:
     server: FileServer
-    catalogue: Catalogue
+    names: DropNames
     ledger: Ledger
     archive_root: Path
-    calendar: WorkingCalendar
     done_suffixes: tuple[str, ...]
     pause: float
-    others: Sequence[Catalogue]
+    seen: Mapping[str, LastSeen]
     looked_at: datetime = field(init=False)
 
-    def collect(self, polls: int, sleep: Callable[[float], None], only: str | None) -> CollectReport:
+    def collect(self, polls: int, sleep: Callable[[float], None], only: Collection[str] | None) -> CollectReport:
         self._make_archive()
         listing, sightings = self._look()
         for _ in range(polls - 1):
-            if all(self._is_stable(file, sightings, listing) for file in listing.values()):
+            asked = listing.keys() if only is None else listing.keys() & set(only)
+            if all(self._is_stable(listing[name], sightings, listing) for name in asked):
                 break
             sleep(self.pause)
             listing, sightings = self._look()
         candidates, unknown, unstable = self._sort(listing, sightings)
         if only is not None:
-            candidates = [candidate for candidate in candidates if candidate.listed.name == only]
+            candidates = [candidate for candidate in candidates if printable(candidate.listed.name) in only]
+            unknown, unstable = [[name for name in names if name in only] for names in (unknown, unstable)]
         known = self.ledger.known_files(candidate.listed.name for candidate in candidates)
         same, found, errors, days = list[str](), list[Collected](), list[CollectError](), set[date]()
         corrected: list[Collected] = []
@@ -161,7 +168,7 @@ class _Collection:
                 raise  # without the ledger nothing can go on
             except Exception as error:  # one bad file must not keep the others from the day
                 logger.warning("%s was not collected: %s", name, error, exc_info=not isinstance(error, AtomError))
-                errors.append(CollectError(name, type(error).__name__, str(error)))
+                errors.append(CollectError(name, type(error).__name__, str(error), retry_may_help(error)))
                 continue
             days |= touched
             if outcome.arrival is Arrival.SAME:
@@ -198,17 +205,15 @@ class _Collection:
         unknown: list[str] = []
         unstable: list[str] = []
         for name, file in sorted(listing.items(), key=lambda item: (item[1].mtime or _LONG_AGO, item[0])):
-            if any(name.endswith(suffix) and name.removesuffix(suffix) in listing for suffix in self.done_suffixes):
-                continue
-            if not _knows(self.catalogue, file.name) and any(_knows(other, file.name) for other in self.others):
+            if is_done_file(name, listing, self.done_suffixes) or self.names.are_of_others(file.name):
                 continue
             if not self._is_stable(file, sightings, listing):
                 unstable.append(name)
                 continue
-            matches = self._matches(file.name)
+            matches = self.names.matches(file.name)
             if matches:
                 candidates.append(_Candidate(file, matches))
-            elif is_plain_name(file.name) and (about := file_corrected_by(self.catalogue, file.name)):
+            elif about := self.names.corrects(file.name):
                 corrections.append(_Candidate(file, [], corrects=about))
             else:
                 unknown.append(name)
@@ -217,22 +222,19 @@ class _Collection:
 
     def _is_stable(self, file: RemoteFile, sightings: dict[str, Sighting], listing: dict[str, RemoteFile]) -> bool:
         name = printable(file.name)
-        if any(f"{name}{suffix}" in listing for suffix in self.done_suffixes):
+        if has_done_file(name, listing, self.done_suffixes):
+            return True
+        if name in self.seen and self.seen[name] == (file.size, file.mtime):
             return True
         # A little less than the pause will do: clocks are set back a little now and then.
         return self.looked_at - sightings[name].first_seen_at >= timedelta(seconds=max(0.9 * self.pause, 1e-6))
 
     def _is_settled(self, sighting: Sighting, known: FileRecord | None, candidate: _Candidate) -> bool:
         """Whether what is in the drop is, without looking at its bytes, what was collected or applied before."""
-        if sighting.verified_at is None:
-            return False
-        shown = sighting.first_seen_at if sighting.mtime is None else min(sighting.mtime, sighting.first_seen_at)
-        if sighting.verified_at - shown < RESOLUTION:
-            return False
-        return candidate.corrects is not None or any(
-            known is not None and (match.layout.layout, self._day(match)) == (known.layout, known.day)
-            for match in candidate.matches
-        )
+        file, place = candidate.listed, (known.layout, known.day) if known else None
+        seen = Seen(sighting.name, file.size, file.mtime)
+        record = KnownName(sighting.size, sighting.mtime, sighting.first_seen_at, sighting.verified_at, place)
+        return is_handled(seen, record, self.names.meaning(file.name))
 
     def _collect(self, candidate: _Candidate) -> tuple[Collected, frozenset[date]]:
         """Download, archive and record one file."""
@@ -244,7 +246,7 @@ class _Collection:
             new = NewFile(
                 name=name,
                 layout=match.layout.layout,
-                day=self._day(match),
+                day=self.names.day(match),
                 sha256=downloaded.sha256,
                 size=downloaded.size,
                 archived_path="",
@@ -275,7 +277,7 @@ class _Collection:
             recorded = apply_correction(
                 DroppedErrors(name, about, temporary),
                 made,
-                catalogue=self.catalogue,
+                catalogue=self.names.catalogue,
                 ledger=self.ledger,
                 archive_root=self.archive_root,
                 archive=lambda local, new: self._archive(local, new, None),
@@ -308,15 +310,6 @@ class _Collection:
             f"{candidate.listed.name}: its name is of {names}, and its content does not say which; "
             "ask the sender for the file again, or correct the layout"
         )
-
-    def _matches(self, name: str) -> list[NameMatch]:
-        """What a name may mean. One of a day before the portfolio began means nothing: no day could ever take it."""
-        first = self.catalogue.portfolio.operation.start
-        matches = match_name(self.catalogue, name) if is_plain_name(name) else []
-        return [match for match in matches if self._day(match) >= first]
-
-    def _day(self, match: NameMatch) -> date:
-        return working_day(match, self.catalogue.portfolio, self.calendar)
 
     # The archive.
 
@@ -354,11 +347,3 @@ class _Collection:
 
 def _listed(name: str, file: RemoteFile) -> Listed:
     return Listed(name, file.size, file.mtime)
-
-
-def _knows(catalogue: Catalogue, name: str) -> bool:
-    """Whether a portfolio reads files of this name, or error files about such a file."""
-    if not is_plain_name(name):
-        return False
-    about = file_corrected_by(catalogue, name)
-    return bool(match_name(catalogue, name) or (about and match_name(catalogue, about)))

@@ -102,7 +102,7 @@ class Site:
         self.moment += timedelta(seconds=seconds)
         self.meanwhile()
 
-    def collect(self, *, polls: int = 2, pause: float = 1.0, only: str | None = None) -> CollectReport:
+    def collect(self, *, polls: int = 2, pause: float = 1.0, only: tuple[str, ...] | None = None) -> CollectReport:
         return collect(
             FileServer(f"file://{self.drop}"),
             self.catalogue,
@@ -553,7 +553,7 @@ def test_many_collectors_at_once_collect_everything_once(site: Site, ledger_url:
 def test_one_named_file_can_be_collected_alone(site: Site) -> None:
     site.put(ACORDOS)
     site.put(REMESSA, "contrato\n1\n")
-    assert [file.name for file in site.collect(only=ACORDOS).collected] == [ACORDOS]
+    assert [file.name for file in site.collect(only=(ACORDOS,)).collected] == [ACORDOS]
     assert [file.name for file in site.collect().collected] == [REMESSA]
 
 
