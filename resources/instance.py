@@ -10,13 +10,16 @@ import os
 import shutil
 from pathlib import Path
 
-from resources.settings import Settings
+from resources.settings import DROP, MANAGER, Settings
 
 TEMPLATE = Path(__file__).with_name("dagster.yaml")
 
 
 def environment(settings: Settings, postgres_url: str) -> dict[str, str]:
-    """What a process needs to find the same Dagster instance, ledger, lake and drop as this one."""
+    """What a process needs to find the same Dagster instance, ledger, lake and drop.
+
+    Secrets are among it: it is shown nowhere.
+    """
     return {
         "DAGSTER_HOME": str(dagster_home(settings)),
         "ATOM_DAGSTER_POSTGRES_URL": postgres_url,
@@ -25,7 +28,10 @@ def environment(settings: Settings, postgres_url: str) -> dict[str, str]:
         "ATOM_DROP_URL": settings.drop_url,
         "ATOM_MANAGER_URL": settings.manager_url,
         "ATOM_LAYOUTS": str(settings.layouts),
+        **settings.drop_access.environment(DROP),
+        **settings.manager_access.environment(MANAGER),
         **settings.alarms.environment(),
+        **settings.omne.environment(),
     }
 
 

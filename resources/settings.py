@@ -12,14 +12,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from resources.access import Access
 from resources.notify_settings import AlarmChannels
+from resources.omne_settings import OmneAccess
 
+DROP, MANAGER = "ATOM_DROP_", "ATOM_MANAGER_"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
 def without_secrets(url: str) -> str:
     """The URL with its password and its query masked, fit for logs, errors and the UI."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition('://')[0]}://***"
+    if "@" in url and "@" not in parts.netloc and ":" in parts.netloc:  # a password that was not percent-encoded
+        return f"{parts.scheme}://***"
     account, at, host = parts.netloc.rpartition("@")
     user, colon, _ = account.partition(":")
     netloc = f"{user}{colon and ':***'}{at}{host}"
@@ -44,12 +52,16 @@ class Settings:
     layouts: Path
     postgres_url: str | None = field(default=None, repr=False)
     alarms: AlarmChannels = field(default=AlarmChannels(), repr=False)
+    omne: OmneAccess = field(default=OmneAccess(), repr=False)
+    drop_access: Access = field(default=Access(), repr=False)
+    manager_access: Access = field(default=Access(), repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, project_root: Path = PROJECT_ROOT) -> Settings:
         """Read ``ATOM_HOME``, ``ATOM_DROP_URL``, ``ATOM_MANAGER_URL``, ``ATOM_POSTGRES_URL`` and ``ATOM_LAYOUTS``.
 
-        An empty variable is as one that is not set. Relative folders are relative to the current folder.
+        What opens the drop and Manager is in ``ATOM_DROP_*`` and ``ATOM_MANAGER_*`` (``Access.from_env``). An empty
+        variable is as one that is not set. Relative folders are relative to the current folder.
         """
         values = os.environ if environ is None else environ
         home = Path(values.get("ATOM_HOME") or project_root / ".atom").expanduser().absolute()
@@ -59,7 +71,10 @@ class Settings:
             manager_url=values.get("ATOM_MANAGER_URL") or file_url(home / "manager"),
             layouts=Path(values.get("ATOM_LAYOUTS") or project_root / "layouts").expanduser().absolute(),
             postgres_url=values.get("ATOM_POSTGRES_URL") or None,
+            drop_access=Access.from_env(values, DROP),
+            manager_access=Access.from_env(values, MANAGER),
             alarms=AlarmChannels.from_env(values),
+            omne=OmneAccess.from_env(values),
         )
 
     def prepare(self) -> None:
