@@ -110,11 +110,11 @@ class PortfolioRuntime:
 
     @cached_property
     def drop(self) -> FileServer:
-        return FileServer(self.settings.drop_url)
+        return FileServer(self.settings.drop_url, self.settings.drop_access)
 
     @cached_property
     def manager(self) -> FileServer:
-        return FileServer(self.settings.manager_url)
+        return FileServer(self.settings.manager_url, self.settings.manager_access)
 
     @property
     def archive(self) -> Path:
