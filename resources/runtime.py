@@ -243,6 +243,14 @@ class PortfolioRuntime:
 
     def stale(self) -> list[date]:
         """Days whose base is missing or no longer what its inputs would give, in order."""
+        bases, now = self.inputs()
+        return stale_days(bases, now, list(now))
+
+    def inputs(self) -> tuple[dict[date, KnownBase], dict[date, str]]:
+        """The bases, and by day, oldest first, the fold's fingerprint as it would be now, from the base before it.
+
+        Both are of the days that have files or a base; those before an imported base have none.
+        """
         bases = {
             base.day: KnownBase(base.day, base.hash, base.inputs, base.previous_day, base.previous_hash)
             for base in self.ledger.bases()
@@ -262,7 +270,7 @@ class PortfolioRuntime:
             now = fold_fingerprint(files.get(day, []), obeyed, previous)
             fingerprints[day] = bases[day].inputs if day == began else now
             previous = bases[day].hash if day in bases else previous
-        return stale_days({day: base for day, base in bases.items() if day in fingerprints}, fingerprints, days)
+        return {day: base for day, base in bases.items() if day in fingerprints}, fingerprints
 
     def refuse_unfinished_import(self) -> None:
         """Raise AtomError while a base was accepted and is not there yet: a day made now would start from nothing."""
