@@ -15,11 +15,13 @@ from assets.partitions import working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.masking import masked_words, scrub
+from resources.retries import retry_may_help
 from resources.runtime import Clock, PortfolioRuntime, open_portfolios
 from resources.settings import Settings
 
 RECEIVE, BASE, MODELS, PUBLISH = "receive", "base", "models", "publish"
 PARTITION_TAG = "dagster/partition"
+RETRY = "tentar de novo"  # metadata of a failure: whether that may help, without anybody doing something
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,6 +56,12 @@ class Portfolios:
 
     def portfolio(self, name: str) -> PortfolioRuntime:
         return self.opened[name]
+
+
+class DayBusy(AtomError):
+    """Another process is making the day."""
+
+    retry_helps = True
 
 
 OpenPortfolios = dg.ResourceParam[Portfolios]
@@ -93,23 +101,22 @@ def _made_by(run: dg.DagsterRun, names: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _making(runtime: PortfolioRuntime, day: str | None) -> Iterator[None]:
-    """Hold the making of a day. Raises AtomError when another run has it."""
+    """Hold the making of a day. Raises DayBusy when another run has it."""
     if day is None:
         yield
         return
     with runtime.ledger.exclusive(day_activity(day)) as alone:
         if not alone:
-            raise AtomError(
-                f"another run is making {day} of {runtime.name}: wait for it to end, then run the day again"
-            )
+            raise DayBusy(f"another run is making {day} of {runtime.name}: wait for it to end, then run the day again")
         yield
 
 
 def told_to_people(function: Callable[P, R]) -> Callable[P, R]:
     """Turn what stops an asset into an error that says what to do and shows no personal data.
 
-    What this application raises on purpose fails the step at once: no retry mends a document or a file. In any other
-    error and what caused it, whatever looks like personal data is masked before Dagster stores the words.
+    What this application raises on purpose, and what had to be masked, becomes a failure that says whether trying again
+    may help; what starts runs reads it there. In any other error and what caused it, whatever looks like personal data
+    is masked before Dagster stores the words.
     """
 
     if isgeneratorfunction(function):
@@ -136,9 +143,17 @@ def _told_to_people() -> Iterator[None]:
     except dg.Failure:
         raise
     except AtomError as error:
-        raise dg.Failure(description=scrub(str(error)), allow_retries=False) from None
+        raise failure(str(error), again=error.retry_helps) from None
     except Exception as error:
         masked = masked_words(error)
         if masked is None:
             raise
+        if retry_may_help(error):  # its class, which would say so, is lost
+            raise failure(masked, again=True).with_traceback(error.__traceback__) from None
         raise RuntimeError(masked).with_traceback(error.__traceback__) from None
+
+
+def failure(words: str, *, again: bool, metadata: Mapping[str, Any] | None = None) -> dg.Failure:
+    """A step's failure in words for people, without personal data, that says whether trying again may help."""
+    said = {RETRY: dg.MetadataValue.bool(again), **(metadata or {})}
+    return dg.Failure(description=scrub(words), metadata=said, allow_retries=again)

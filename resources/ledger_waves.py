@@ -23,6 +23,8 @@ from resources.ledger_tables import waves
 class Busy(LedgerError):
     """Another process is doing this for the portfolio now; it is safe to try again later."""
 
+    retry_helps = True
+
 
 class WaveRefused(LedgerError):
     """The wave may not be planned, sent or cancelled now: it would be out of order."""

@@ -49,6 +49,8 @@ _starting = threading.Lock()  # the wheel's own lock is between processes, not b
 class DatabaseUnavailable(AtomError):
     """PostgreSQL cannot be started or reached; the message says which and what to look at."""
 
+    retry_helps = True
+
 
 @dataclass(frozen=True)
 class Database:
