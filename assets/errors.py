@@ -4,11 +4,9 @@ One file per source file of the day that has refused rows or rows set aside by a
 so that it can be corrected and sent again.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
@@ -23,6 +21,7 @@ from atom_pipeline.layout.model import Stage
 from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.writing import write_file
 from atom_pipeline.rules.state import Ignorada
+from atom_pipeline.scratch import scratch_folder
 from resources.corrections import control_mark
 from resources.durable import hash_file
 from resources.ledger_records import FileRecord, Output
@@ -95,10 +94,10 @@ def publish_errors(runtime: PortfolioRuntime, day: date) -> list[Output]:
     layout = runtime.output_layout(Stage.ERROS)
     known = {output.name: output for output in runtime.ledger.outputs(day, KIND)}
     published: list[Output] = []
-    with tempfile.TemporaryDirectory(prefix="atom-erros-") as folder:
+    with scratch_folder() as folder:
         for found in error_files(runtime, day):
             name = build_name(layout, ARQUIVO=found.file.name)
-            local = Path(folder) / name
+            local = folder / name
             rows = found.rows.with_columns(pl.col("linha").cast(pl.Int64))
             written = write_file(layout, rows, local, day=day)
             ours = _hashes_of_ours(runtime, found.file.name, known.get(name))

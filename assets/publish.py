@@ -5,7 +5,6 @@ difference becomes a wave, planned on the record and sent once (``resources.publ
 or why it sent nothing.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +25,7 @@ from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.model import Layout, Stage
 from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.writing import write_file
+from atom_pipeline.scratch import scratch_folder
 from atom_pipeline.sql import SqlModel
 from atom_pipeline.waves import Operation
 from resources.ledger_records import Wave, WaveKind, WaveStatus
@@ -115,18 +115,18 @@ def _send(runtime: PortfolioRuntime, model: SqlModel, day: date, due: Due, *, no
     kind = due.kind
     removed = due.spoken.filter(pl.col("operacao") == Operation.BAIXA.value)
     loaded = due.spoken.filter(pl.col("operacao") != Operation.BAIXA.value)
-    with tempfile.TemporaryDirectory(prefix="atom-onda-") as folder:
+    with scratch_folder() as folder:
 
         def write(number: int) -> Sequence[Draft]:
             drafts: list[Draft] = []
             if loaded.height:
                 mailing = runtime.lake.read(MAILING, day).join(loaded.select("contrato"), on="contrato", how="semi")
                 layout = runtime.output_layout(Stage.MAILING)
-                drafts.append(_draft(Path(folder), layout, mailing.sort("contrato"), day, number, kind))
+                drafts.append(_draft(folder, layout, mailing.sort("contrato"), day, number, kind))
             if removed.height:
                 frame = run_model(runtime, model, day, {"manager_atual": due.held})
                 frame = frame.join(removed.select("contrato"), on="contrato", how="semi").sort("contrato")
-                drafts.append(_draft(Path(folder), runtime.output_layout(Stage.BAIXA), frame, day, number, kind))
+                drafts.append(_draft(folder, runtime.output_layout(Stage.BAIXA), frame, day, number, kind))
             return drafts
 
         wave = plan_wave(runtime.ledger, runtime.lake, day, kind, due.rows, write, note=note, against=due.held)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import re
 import shutil
-import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +20,12 @@ import fsspec
 import polars as pl
 
 from atom_pipeline.errors import AtomError
+from atom_pipeline.scratch import UNFINISHED, remove_abandoned, scratch_folder, unfinished_name
 from resources.durable import hash_file, hash_stream, sync_file, sync_folder
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
 _ROWS_PER_GROUP = 131_072
 WAVES = "ondas"
-_UNFINISHED = ".parcial"
 
 
 class TableMissing(AtomError):
@@ -82,13 +80,10 @@ class Lake:
         return self._sha256(self._key(table, day), f"{table} of {day:%Y-%m-%d}")
 
     def remove_leftovers(self) -> int:
-        """Remove what killed writers left; returns how many. Only while nobody writes, e.g. at start."""
+        """Remove what killed writers left, not what a living one is writing; returns how many files."""
         if not self.is_local or not Path(self.base).is_dir():
             return 0
-        leftovers = list(Path(self.base).rglob(f".*{_UNFINISHED}"))
-        for leftover in leftovers:
-            leftover.unlink(missing_ok=True)
-        return len(leftovers)
+        return remove_abandoned(Path(self.base).rglob(f".*{UNFINISHED}"))
 
     # Waves: written once, before the ledger records them; see ``resources.publish``.
 
@@ -146,17 +141,17 @@ class Lake:
     @contextmanager
     def _temporary(self, key: str) -> Iterator[Path]:
         """A local file to write to: beside its target when the lake is local, so that the rename is atomic."""
-        name = f".{uuid.uuid4().hex}{_UNFINISHED}"
-        if self.is_local:
-            folder = Path(key).parent
-            Path(self.base).mkdir(parents=True, exist_ok=True, mode=0o700)  # personal data: for its owner only
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
-            folder = Path(tempfile.gettempdir())
+        if not self.is_local:
+            with scratch_folder() as elsewhere:
+                yield elsewhere / UNFINISHED
+            return
+        Path(self.base).mkdir(parents=True, exist_ok=True, mode=0o700)  # personal data: for its owner only
+        temporary = Path(key).parent / unfinished_name()
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
-            yield folder / name
+            yield temporary
         finally:
-            (folder / name).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
     def _promote(self, temporary: Path, key: str, *, rows: int, once: bool) -> Written:
         sha256 = hash_file(temporary)

@@ -113,7 +113,7 @@ def _last_day(calendar: WorkingCalendar, today: date) -> date:
 
 def _start_afresh(settings: Settings) -> None:
     """Empty a home that a demo made; refuse one that holds anything else, or that an `atom up` serves."""
-    from atom_pipeline.cli.up import only_one
+    from resources.place import only_one
     from resources.postgres import data_folder, database, engine, recreate_database
 
     if settings.postgres_url is not None:

@@ -6,7 +6,6 @@ The same job as in the UI, on the same instance, so that every run of the comman
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from atom_pipeline.cli.console import console
+from atom_pipeline.cli.recovery import PROCESS_TAG, this_process
 from atom_pipeline.errors import AtomError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from resources.runtime import PortfolioRuntime
     from resources.settings import Settings
 
-PROCESS_TAG = "atom/process"
 # The run's events are in the UI; the terminal has the summary.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -52,11 +51,6 @@ def dagster_instance(settings: Settings, postgres_url: str) -> Iterator[DagsterI
         # Connections are kept: by default each of a run's thousand statements opens one of its own (4 s of a day).
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
         yield instance
-
-
-def this_process() -> str:
-    """Which process makes a run, so that `atom up` does not take a run under way for one that was killed."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def collect_drop(runtime: PortfolioRuntime, *, pause: float = 1.0) -> CollectReport:

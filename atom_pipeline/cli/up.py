@@ -1,29 +1,37 @@
-"""``atom up``: PostgreSQL if it is needed, Dagster's UI and daemon, until Ctrl-C."""
+"""``atom up``: PostgreSQL if it is needed, Dagster's UI and daemon, until Ctrl-C; or one of the two as a service.
+
+One code server holds the definitions for both (left to themselves each has its own, and the daemon's loads everything
+again every minute). It is the parent of the runs, so it is stopped last: runs under way end first.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
+import stat
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import yaml
 
 from atom_pipeline.cli.console import console
+from atom_pipeline.cli.services import Role, Service, Services, Stopping, installation
 from atom_pipeline.errors import AtomError
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from resources.settings import Settings
 
-ONE_INSTANCE = 0x41544F4D  # "ATOM": the advisory lock that one `atom up` holds on its database
+DAGSTER = [sys.executable, "-m"]
+LONGEST_SOCKET = 100  # bytes of a Unix socket's path; what systems allow is a little more
+_BETWEEN_LOOKS = 5.0  # seconds between two looks at the daemon's place
 
 
 def up(
@@ -31,117 +39,132 @@ def up(
         str, typer.Option(help="Address of the UI. It has no login: keep it behind a proxy.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+    only: Annotated[Role | None, typer.Option(help="Only the daemon, or only the UI: services of their own.")] = None,
 ) -> None:
-    """Start PostgreSQL if needed, the Dagster UI and the daemon; Ctrl-C stops them."""
+    """Start PostgreSQL if needed, the Dagster UI and the daemon; Ctrl-C stops them.
+
+    What an earlier stop left unfinished is put right first. Runs under way are finished before it ends; a second
+    Ctrl-C ends them too. Exit 1 when one of the processes ended by itself.
+    """
+    from atom_pipeline.layout.catalogue import load_catalogues
     from resources.instance import environment
-    from resources.postgres import database, engine
-    from resources.settings import PROJECT_ROOT, Settings
+    from resources.postgres import database
+    from resources.settings import PROJECT_ROOT, Settings, without_secrets
 
     settings = Settings.from_env()
+    load_catalogues(settings.layouts)  # what is wrong with the documents is told here, before anything is started
     settings.prepare()
-    _refuse_taken_port(host, port)
-    # Started in the background of a script, a process ignores Ctrl-C, and so would its children.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with database(settings) as store, only_one(engine(store.url)):
+    roles = tuple(Role) if only is None else (only,)
+    if Role.UI in roles:
+        _refuse_taken_port(host, port)
+    with Stopping() as stopping, database(settings) as store, ExitStack() as held:
         os.environ.update(environment(settings, store.url))
-        ended, at_work = end_orphaned_runs()
-        if ended:
-            console.print(f"{ended} run(s) that an earlier stop left unfinished are marked as failed.")
-        if not at_work:
-            remove_leftovers(settings)
-        console.print(f"home     {settings.home}")
-        console.print(f"UI       http://{host}:{port}  (Ctrl-C stops it)")
-        location = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
-        module = [sys.executable, "-m"]
-        services = {
-            "daemon": [*module, "dagster._daemon", "run", *location],
-            "webserver": [*module, "dagster_webserver", *location, "-h", host, "-p", str(port)],
-        }
-        stopped = serve(services, cwd=PROJECT_ROOT)
-    if stopped is not None:
-        raise AtomError(f"Dagster's {stopped} ended by itself: its last lines above say why")
+        installed = installation(settings.home, without_secrets(store.url))
+        looks: dict[Callable[[], None], float] = {}
+        if Role.DAEMON in roles:
+            looks[held.enter_context(the_only_daemon(settings, store.url, installed))] = _BETWEEN_LOOKS
+        console.print(f"home     {settings.home}", markup=False, soft_wrap=True)
+        services = services_of(roles, settings, host, port)
+        started = partial(_tell_started, roles, f"http://{host}:{port}")
+        Services(services, installed, cwd=PROJECT_ROOT, stopping=stopping).run(started, looks)
+        console.print("stopped")
 
 
 @contextmanager
-def only_one(engine: Engine) -> Iterator[None]:
-    """Hold the database's only place for an `atom up`. Raises AtomError when another one has it."""
-    from sqlalchemy import text
+def the_only_daemon(settings: Settings, url: str, installed: str) -> Iterator[Callable[[], None]]:
+    """Take the database's place for a daemon, bring the tables up to date, put right what an earlier stop left.
 
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": ONE_INSTANCE}).scalar_one():
-            raise AtomError("another `atom up` uses this database: stop it first, or set another ATOM_HOME")
-        yield
-
-
-def end_orphaned_runs() -> tuple[int, int]:
-    """Mark as failed the runs that a kill left as started, and free their places in the queue.
-
-    Called while no daemon runs and no other `atom up` can start: whatever is under way then has no process, but for
-    the runs of a command line that is still at work. Returns how many were marked, and how many are at work.
+    Gives what makes sure, every now and then, that the place is still ours.
     """
-    from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+    from atom_pipeline.cli.recovery import recover
+    from resources.ledger import migrate
+    from resources.place import only_one
+    from resources.postgres import engine
 
-    unfinished = [
-        DagsterRunStatus.STARTING,
-        DagsterRunStatus.STARTED,
-        DagsterRunStatus.CANCELING,
-        DagsterRunStatus.NOT_STARTED,
-    ]
-    with DagsterInstance.get() as instance:
-        found = instance.get_runs(RunsFilter(statuses=unfinished))
-        runs = [run for run in found if not is_at_work(run.tags)]
-        for run in runs:
-            instance.report_run_failed(run, "The process of this run ended without saying so; run the day again.")
-            if instance.event_log_storage.supports_global_concurrency_limits:
-                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        return len(runs), len(found) - len(runs)
-
-
-def remove_leftovers(settings: Settings) -> int:
-    """Remove what killed writers left in the lake, of every portfolio; returns how many. While no run is at work."""
-    from resources.lake import Lake
-
-    removed = Lake(settings.home).remove_leftovers()  # without a prefix: the folders of all portfolios lie in it
-    if removed:
-        console.print(f"{removed} unfinished file(s) that an earlier stop left in the lake are removed.")
-    return removed
-
-
-def is_at_work(tags: Mapping[str, str]) -> bool:
-    """Whether the command that made a run still runs, on this machine or (as far as one can know) on another."""
-    import psutil
-
-    from atom_pipeline.cli.running import PROCESS_TAG
-
-    host, _, pid = tags.get(PROCESS_TAG, "").rpartition(":")
-    if not host:
-        return False
-    return host != socket.gethostname() or psutil.pid_exists(int(pid))
-
-
-def serve(services: Mapping[str, list[str]], *, cwd: Path) -> str | None:
-    """Run processes until a person stops them (None) or one ends by itself (its name); then stop the others."""
-    children = {name: subprocess.Popen(command, cwd=cwd) for name, command in services.items()}
+    connections = engine(url)
     try:
-        while True:
-            for name, child in children.items():
-                if child.poll() is not None:
-                    return name
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        console.print("stopping…")
-        return None
+        with only_one(connections) as place:
+            migrate(connections)
+            for line in recover(settings, installed).lines():
+                console.print(line)
+            yield place.look
     finally:
-        for child in children.values():
-            if child.poll() is None:
-                child.send_signal(signal.SIGINT)
-        for child in children.values():
-            try:
-                child.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        connections.dispose()
+
+
+def services_of(roles: tuple[Role, ...], settings: Settings, host: str, port: int) -> list[Service]:
+    """The processes of these roles, in the order in which they are started."""
+    from resources.instance import dagster_home
+
+    owner = Role.DAEMON if Role.DAEMON in roles else Role.UI
+    name = "code" if owner is Role.DAEMON else f"code-ui-{port}"
+    sock, workspace = _socket(dagster_home(settings), name), dagster_home(settings) / f"{name}.yaml"
+    origin = _origin()
+    workspace.write_text(
+        yaml.safe_dump(
+            {"load_from": [{"grpc_server": {"socket": str(sock), "location_name": origin["location_name"]}}]}
+        )
+    )
+    code = ["dagster", "api", "grpc", "--socket", str(sock), "--log-level", "warning"]
+    for option, value in origin.items():
+        code += [f"--{option.replace('_', '-')}", value]
+    services = [
+        Service("code server", owner, [*DAGSTER, *code], ready=partial(_answers_at, sock), makes_runs=True),
+    ]
+    if Role.DAEMON in roles:
+        services.append(Service("daemon", Role.DAEMON, [*DAGSTER, "dagster._daemon", "run", "-w", str(workspace)]))
+    if Role.UI in roles:
+        web = ["dagster_webserver", "-w", str(workspace), "-h", host, "-p", str(port)]
+        services.append(Service("webserver", Role.UI, [*DAGSTER, *web], ready=partial(_serves, host, port)))
+    return services
+
+
+def _origin() -> dict[str, str]:
+    """Where the definitions are, as the options of a code server: what workspace.yaml says."""
+    from resources.settings import PROJECT_ROOT
+
+    document = yaml.safe_load((PROJECT_ROOT / "workspace.yaml").read_text(encoding="utf-8"))
+    location = dict(document["load_from"][0]["python_file"])
+    return {
+        "python_file": str(PROJECT_ROOT / location["relative_path"]),
+        "working_directory": str(PROJECT_ROOT / location["working_directory"]),
+        "attribute": location["attribute"],
+        "location_name": location["location_name"],
+    }
+
+
+def _socket(folder: Path, name: str) -> Path:
+    """Where a code server listens: for this user alone, and where the UI's process and the daemon's find it."""
+    path = folder / f"{name}.sock"
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        short = Path(tempfile.gettempdir()) / f"atom-{os.geteuid()}-{installation(folder, '')}"
+        short.mkdir(mode=0o700, exist_ok=True)
+        if short.lstat().st_uid != os.geteuid() or stat.S_IMODE(short.lstat().st_mode) != 0o700:
+            raise AtomError(f"{short} is not ours alone: remove it, or set ATOM_HOME to a shorter path")
+        path = short / f"{name}.sock"
+    else:
+        folder.chmod(0o700)
+    path.unlink(missing_ok=True)  # of a killed one: the daemon's place, or the UI's port, is ours
+    return path
+
+
+def _answers_at(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _serves(host: str, port: int) -> bool:
+    address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
+    try:
+        with urllib.request.urlopen(f"http://{address}:{port}/server_info", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _tell_started(roles: tuple[Role, ...], url: str) -> None:
+    what = f"UI       {url}" if Role.UI in roles else "the daemon is at work"
+    console.print(f"{what}  (Ctrl-C stops it)", soft_wrap=True)
 
 
 def _refuse_taken_port(host: str, port: int) -> None:

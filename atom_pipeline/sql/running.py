@@ -6,7 +6,6 @@ where the result goes is the caller's.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,7 @@ import duckdb
 import polars as pl
 
 from atom_pipeline.errors import Finding, ProgramError, StructureError
+from atom_pipeline.scratch import scratch_folder
 from atom_pipeline.sql.model import SqlModel
 
 Table = Path | str | pl.DataFrame | pl.LazyFrame
@@ -57,9 +57,9 @@ def run(
     ProgramError for an input that is missing, a value that does not convert, or rows that repeat the model's key.
     """
     _everything_given(model, tables, parameters)
-    with tempfile.TemporaryDirectory(prefix="atom-sql-") as spill:
+    with scratch_folder() as spill:
         config: dict[str, str | bool | int | float | list[str]] = {
-            "temp_directory": spill,
+            "temp_directory": str(spill),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }

@@ -15,7 +15,6 @@ from assets.build import build_defs, job_name
 from assets.common import asset_key, day_activity
 from assets.decisions import MEANINGS, OP, decision_job_name
 from atom_pipeline.cli.running import run_days
-from atom_pipeline.cli.up import remove_leftovers
 from atom_pipeline.day import Decision
 from atom_pipeline.errors import AtomError
 from resources.ledger import Ledger
@@ -219,16 +218,3 @@ def test_the_command_line_tells_that_another_run_makes_the_day_and_stops(house: 
     assert made[0].failures == (
         "another run is making 2026-11-09 of banco_pan_veiculos: wait for it to end, then run the day again",
     )
-
-
-def test_what_killed_writers_left_is_removed_for_every_portfolio(house: Agency) -> None:
-    lake = house.runtime.settings.home / "lake"
-    leftovers = [lake / "contratos" / ".0a.parcial", lake / "consignado" / "contratos" / ".0b.parcial"]
-    table = lake / "contratos" / "2026-11-09.parquet"
-    for path in (*leftovers, table):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    assert remove_leftovers(house.runtime.settings) == 2
-    assert not any(path.exists() for path in leftovers)
-    assert table.exists()
-    assert remove_leftovers(house.runtime.settings) == 0
