@@ -60,17 +60,22 @@ class HeldStep:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """The last finished run of a job (of a day, where it has one), which failed. ``again``: another one is under way.
+    """A job (of a day, where it has one) whose last run failed, with no good one after it.
 
-    ``checks`` are the blocking checks that stopped it, as ``asset.check``; ``errors`` what else did, in words.
+    ``checks`` are the blocking checks that stopped it, as ``asset.check``; ``errors`` what else did, in words. Its
+    failures in a row began at ``since``. ``again``: another one is under way. ``passing``: it may go away by itself.
+    ``conflict``: Manager has other content under a name of the wave.
     """
 
     job: str
     day: date | None
     run_id: str
+    since: datetime
     errors: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     again: bool = False
+    passing: bool = False
+    conflict: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,14 +90,11 @@ class FailedCheck:
 
 @dataclass(frozen=True)
 class UndeliveredWave:
-    """A wave that is planned and not sent. ``words``: why the last try failed. ``again``: a run is under way."""
+    """A wave that is planned and not sent."""
 
     label: str
     day: date
     planned_at: datetime
-    words: str = ""
-    conflict: bool = False
-    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,6 @@ class StaleDay:
 
     day: date
     since: datetime
-    again: bool = False  # a run of the portfolio is under way
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class Facts:
     failed_runs: Sequence[FailedRun] = ()
     failed_checks: Sequence[FailedCheck] = ()
     failing_sensors: Sequence[FailingSensor] = ()
+    under_way: bool = False  # a run of the portfolio is
 
     @property
     def horizon(self) -> datetime:

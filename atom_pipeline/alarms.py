@@ -179,8 +179,10 @@ def _bounded(kind: Kind, alarms: list[Alarm]) -> Iterator[Alarm]:
 
 def _failed_runs(facts: Facts) -> Iterator[Alarm]:
     for run in facts.failed_runs:
-        if not run.errors and all(_told_otherwise(check) for check in run.checks) and run.checks:
+        if not run.errors and run.checks and all(_told_otherwise(check) for check in run.checks):
             continue
+        if run.conflict and facts.waves:
+            continue  # told with the wave
         of_day = f" de {_of(run.day)}" if run.day else ""
         yield Alarm(
             _key(Kind.RUN_FAILED, run.job, run.day),
@@ -188,7 +190,7 @@ def _failed_runs(facts: Facts) -> Iterator[Alarm]:
             run.day,
             f"Falhou a execução{of_day}: {run.job}",
             f"{_run_words(run)} Execução {run.run_id[:8]} na UI, com o passo que parou. {_next_step(run)}",
-            tentative=run.again,
+            tentative=run.again or (run.passing and facts.now - run.since < GRACE),
         )
 
 
@@ -232,7 +234,7 @@ def _days_not_made(facts: Facts) -> Iterator[Alarm]:
         f"O dia {_of(stale.day)} não foi feito com o que chegou",
         f"Arquivos ou decisões mudaram às {facts.local(stale.since):%H:%M de %d/%m} e a base não é a deles. Veja na UI "
         f"se os sensores estão ligados e por que o dia espera; ou rode-o: `atom run {stale.day}`.",
-        tentative=stale.again,
+        tentative=facts.under_way,
     )
 
 
@@ -329,27 +331,32 @@ def _carga(at_hand: DayAtHand, now: datetime) -> Iterator[Alarm]:
 
 
 def _undelivered(facts: Facts) -> Iterator[Alarm]:
+    """A wave that is on its way for too long. There is one at most: the next is planned when it has arrived."""
     for wave in facts.waves:
-        if wave.conflict:
+        conflicts = [run for run in facts.failed_runs if run.conflict]
+        if conflicts:
             yield _wave_alarm(
                 Kind.CONFLICT,
                 wave,
                 f"Conflito no Manager: a onda {wave.label} não foi entregue",
-                "O arquivo que está lá não foi sobrescrito: descubra quem o escreveu, tire-o de lá e rode o dia de "
-                "novo; nenhuma outra onda vai antes desta.",
+                f"{_run_words(conflicts[-1])} O arquivo que está lá não foi sobrescrito: descubra quem o escreveu, "
+                "tire-o de lá e rode o dia de novo; nenhuma outra onda vai antes desta.",
+                tentative=facts.under_way,
             )
         elif facts.now - wave.planned_at >= GRACE:
+            failed = [run for run in facts.failed_runs if run.day is not None and run.day >= wave.day]
             yield _wave_alarm(
                 Kind.WAVE_NOT_DELIVERED,
                 wave,
                 f"A onda {wave.label} não foi entregue ao Manager",
-                "Veja se o servidor do Manager responde e rode o dia de novo; nenhuma outra onda vai antes desta.",
+                (f"{_run_words(failed[-1])} " if failed else "")
+                + "Veja se o servidor do Manager responde e rode o dia de novo; nenhuma outra onda vai antes desta.",
+                tentative=facts.under_way,
             )
 
 
-def _wave_alarm(kind: Kind, wave: UndeliveredWave, title: str, next_step: str) -> Alarm:
-    words = f"{_sentence(wave.words)} " if wave.words else ""
-    return Alarm(_key(kind, wave.label), kind, wave.day, title, words + next_step, tentative=wave.again)
+def _wave_alarm(kind: Kind, wave: UndeliveredWave, title: str, message: str, *, tentative: bool) -> Alarm:
+    return Alarm(_key(kind, wave.label), kind, wave.day, title, message, tentative=tentative)
 
 
 # Sensors.

@@ -1,0 +1,234 @@
+"""What Dagster knows of all that an alarm may be about: runs that failed, checks that did not pass, sensors that fail.
+
+Reading only. What it means is decided in ``atom_pipeline.alarms``; the ledger's part is in ``resources.alarm_facts``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterRunStatus
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
+from dagster_shared.error import SerializableErrorInfo
+
+from assets.build import job_name
+from assets.common import PARTITION_TAG
+from assets.decisions import OP
+from atom_pipeline.alarm_facts import Facts, FailedCheck, FailedRun, FailingSensor
+from resources.file_server import ConflictError
+from resources.retries import recorded_retry_may_help
+
+UNDER_WAY = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+_CHECK_STOPPED_IT = "DagsterAssetCheckFailedError"
+_MOST_RUNS, _TICKS = 200, 5
+
+
+def with_dagster(facts: Facts, instance: dg.DagsterInstance, portfolio: str, watched: Sequence[date]) -> Facts:
+    """The ledger's facts with what the instance knows of a portfolio; checks are told of the days ``watched``."""
+    runs = _Runs(instance, portfolio, facts.horizon)
+    stale = facts.stale
+    if stale is not None:
+        stale = replace(stale, since=max(stale.since, runs.last_end() or stale.since))
+    return replace(
+        facts,
+        failed_runs=tuple(runs.failures()),
+        failed_checks=tuple(check for day in watched for check in runs.failed_checks(day)),
+        failing_sensors=tuple(failing_sensors(instance, portfolio)),
+        under_way=bool(runs.under_way),
+        stale=stale,
+    )
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """What ended a step, or the run before its first step."""
+
+    step: str | None
+    words: str
+    chain: tuple[tuple[str, str], ...]  # (class, message) of the error and of each of its causes, outermost first
+
+    @property
+    def classes(self) -> set[str]:
+        return {name for name, _ in self.chain}
+
+    @property
+    def of_check(self) -> bool:
+        return _CHECK_STOPPED_IT in self.classes
+
+
+class _Runs:
+    """Runs of one portfolio: of its jobs, and of its assets where a person materialized some. Decisions are not among
+    them: who takes one sees what became of it."""
+
+    def __init__(self, instance: dg.DagsterInstance, portfolio: str, horizon: datetime) -> None:
+        self.instance = instance
+        self.portfolio = portfolio
+        self.horizon = horizon
+        self.under_way = [record.dagster_run for record in self._records(dg.RunsFilter(statuses=UNDER_WAY))]
+
+    def failures(self) -> list[FailedRun]:
+        """Of each job and day the last run that failed, when no good one has followed; oldest day first."""
+        failed: dict[tuple[str, date | None], list[dg.RunRecord]] = {}
+        wanted = dg.RunsFilter(statuses=[DagsterRunStatus.FAILURE], updated_after=self.horizon.astimezone(UTC))
+        for record in self._records(wanted):
+            failed.setdefault((record.dagster_run.job_name, _day(record.dagster_run)), []).append(record)
+        found = [run for records in failed.values() if (run := self._standing(records))]
+        return sorted(found, key=lambda run: (run.day or date.min, run.job))
+
+    def _standing(self, records: Sequence[dg.RunRecord]) -> FailedRun | None:
+        """The failures of a job and day, newest first, as one; None when the last was made good."""
+        last = records[0]
+        run, day = last.dagster_run, _day(last.dagster_run)
+        stops = list(_stops(self.instance, run.run_id))
+        good = self._good_runs(run)
+        if any(_end(one) > _end(last) and self._makes_good(one.dagster_run, run, stops) for one in good):
+            return None
+        before = max((_end(one) for one in good), default=0.0)
+        since = min(end for record in records if (end := _end(record)) > before or record is last)
+        checks = self._checks(run, day or date.min, blocking=True)
+        chains = [stop.chain for stop in stops if not stop.of_check]
+        return FailedRun(
+            job=run.job_name,
+            day=day,
+            run_id=run.run_id,
+            since=datetime.fromtimestamp(since, UTC),
+            errors=tuple(stop.words for stop in stops if not stop.of_check),
+            checks=tuple(f"{check.asset}.{check.check}" for check in checks),
+            again=any(_same(run, other) for other in self.under_way),
+            passing=bool(chains) and all(recorded_retry_may_help(chain) for chain in chains),
+            conflict=any(ConflictError.__name__ in stop.classes for stop in stops),
+        )
+
+    def _good_runs(self, run: dg.DagsterRun) -> list[dg.RunRecord]:
+        """Runs that ended well, of the day or, without one, of the job."""
+        day = run.tags.get(PARTITION_TAG)
+        wanted = dg.RunsFilter(
+            statuses=[DagsterRunStatus.SUCCESS],
+            job_name=None if day else run.job_name,
+            tags={PARTITION_TAG: day} if day else {},
+            updated_after=self.horizon.astimezone(UTC),
+        )
+        return self._records(wanted)
+
+    def _makes_good(self, good: dg.DagsterRun, failed: dg.DagsterRun, stops: Sequence[_Stop]) -> bool:
+        """Whether a good run is of the whole day, of the same job without a day, or of the steps that failed."""
+        if _day(failed) is None or (good.job_name == job_name(self.portfolio) and good.asset_selection is None):
+            return True
+        steps = [stop.step for stop in stops if stop.step is not None]
+        stats = self.instance.get_run_step_stats(good.run_id, step_keys=steps) if steps else []
+        done = {one.step_key for one in stats if one.status is not None and one.status.value == "SUCCESS"}
+        return bool(steps) and done.issuperset(steps)
+
+    def failed_checks(self, day: date) -> list[FailedCheck]:
+        """The checks of severity ERROR that the last whole run of a day did not pass, and that did not stop it."""
+        finished = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
+        wanted = dg.RunsFilter(
+            job_name=job_name(self.portfolio), statuses=finished, tags={PARTITION_TAG: day.isoformat()}
+        )
+        records = self.instance.get_run_records(wanted, limit=1)
+        return [check for record in records for check in self._checks(record.dagster_run, day, blocking=False)]
+
+    def last_end(self) -> datetime | None:
+        """When the last run of any day ended."""
+        wanted = dg.RunsFilter(
+            job_name=job_name(self.portfolio),
+            statuses=[DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED],
+        )
+        ends = [record.end_time for record in self.instance.get_run_records(wanted, limit=1)]
+        return datetime.fromtimestamp(ends[0], UTC) if ends and ends[0] else None
+
+    def _checks(self, run: dg.DagsterRun, day: date, *, blocking: bool) -> list[FailedCheck]:
+        events = self.instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
+        found = [event.event_log_entry.asset_check_evaluation for event in events]
+        return [
+            FailedCheck(day, "/".join(one.asset_key.path[1:]), one.check_name, one.description or "")
+            for one in found
+            if one and not one.passed and one.severity is dg.AssetCheckSeverity.ERROR and one.blocking is blocking
+        ]
+
+    def _records(self, wanted: dg.RunsFilter) -> list[dg.RunRecord]:
+        """The portfolio's among the runs, newest first."""
+        records = self.instance.get_run_records(wanted, limit=_MOST_RUNS)
+        return [record for record in records if self._is_mine(record.dagster_run)]
+
+    def _is_mine(self, run: dg.DagsterRun) -> bool:
+        if run.job_name.startswith(f"{self.portfolio}__"):
+            return not run.job_name.startswith(f"{self.portfolio}__{OP}_")
+        return any(key.path[0] == self.portfolio for key in run.asset_selection or ())
+
+
+def _stops(instance: dg.DagsterInstance, run_id: str) -> Iterator[_Stop]:
+    kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
+    events = [record.event_log_entry for record in instance.get_records_for_run(run_id, of_type=kinds).records]
+    steps = [event for event in events if event.get_dagster_event().is_step_failure]
+    for event in steps or events:
+        said = event.get_dagster_event()
+        error = said.step_failure_data.error if steps else said.job_failure_data.error
+        failure = said.step_failure_data.user_failure_data if steps else None
+        chain = list(_chain(error))
+        words = (failure and failure.description) or (chain[-1].message if chain else said.message) or ""
+        step = said.step_key.rpartition("__")[2] if steps and said.step_key else ""
+        yield _Stop(
+            said.step_key if steps else None,
+            f"{step}: {words.strip()}" if step else words.strip(),
+            tuple((one.cls_name or "", one.message) for one in chain),
+        )
+
+
+def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    while error is not None:
+        yield error
+        error = error.cause
+
+
+def _day(run: dg.DagsterRun) -> date | None:
+    said = run.tags.get(PARTITION_TAG)
+    return date.fromisoformat(said) if said else None
+
+
+def _end(record: dg.RunRecord) -> float:
+    return record.end_time or 0.0
+
+
+def _same(run: dg.DagsterRun, other: dg.DagsterRun) -> bool:
+    """Whether the other run may make good what this one did not."""
+    return _day(run) == _day(other) and (_day(run) is not None or run.job_name == other.job_name)
+
+
+# Sensors.
+
+
+def failing_sensors(instance: dg.DagsterInstance, portfolio: str) -> Iterator[FailingSensor]:
+    """The portfolio's sensors whose last tick failed, by name."""
+    states: dict[str, tuple[InstigatorState, list[InstigatorTick]]] = {}
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        if not state.instigator_name.startswith(f"{portfolio}__"):
+            continue
+        ended = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+        ticks = list(instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=_TICKS, statuses=ended))
+        known = states.get(state.instigator_name)
+        # A code location that moved leaves the state of its old place behind.
+        if ticks and (known is None or known[1][0].timestamp < ticks[0].timestamp):
+            states[state.instigator_name] = (state, ticks)
+    for name, (_, ticks) in sorted(states.items()):
+        failures = 0
+        for tick in ticks:
+            if tick.status is not TickStatus.FAILURE:
+                break
+            failures += 1
+        if failures:
+            chain = list(_chain(ticks[0].error))
+            yield FailingSensor(
+                name,
+                failures,
+                chain[-1].message if chain else "",
+                refused=any("AccessRefused" in (one.cls_name or "") for one in chain),
+            )
