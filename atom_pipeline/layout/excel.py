@@ -22,8 +22,11 @@ from atom_pipeline.layout.convert import FieldPlan, RecordPlan, convert
 from atom_pipeline.layout.dates import spelling
 from atom_pipeline.layout.delimited import column_order
 from atom_pipeline.layout.model import DelimitedFormat, FieldType, FixedFormat
+from atom_pipeline.layout.workbook import NoWorkbook, TooLarge, first_sheet
 
-MAX_UNCOMPRESSED = 1024 * 1024 * 1024  # bytes of a workbook's parts: above it, it is no workbook of ours (FAULTS 17)
+# A workbook above these is none of ours (FAULTS 17); what one below them can ask for is bounded in ``workbook``.
+MAX_COMPRESSED = 64 * 1024 * 1024  # bytes of the file
+MAX_UNCOMPRESSED = 1024 * 1024 * 1024  # bytes of its parts, as they say
 _DATE_CELL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)?$"
 _NUMBER_CELL = r"^-?[0-9]+(?:\.[0-9]+)?$"
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\x{FFFD}]"
@@ -63,26 +66,23 @@ class ExcelDecoder:
         yield Portion(batches, sorted(faults, key=lambda fault: fault.line), cells.height)
 
     def _sheet(self) -> pl.DataFrame:
-        """Every cell as text; blank rows at the end are no rows."""
-        import fastexcel  # loads a native library, which most runs never need
-
-        content = self._stream.read()
+        """Every cell as text; blank rows at the end are no rows, and blank columns no columns."""
+        content = self._stream.read(MAX_COMPRESSED + 1)
         if not content:
             return pl.DataFrame()
+        if len(content) > MAX_COMPRESSED:
+            raise self._refused(f"a planilha tem mais de {MAX_COMPRESSED} bytes")
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as parts:
                 size = sum(part.file_size for part in parts.infolist())
             if size > MAX_UNCOMPRESSED:
-                raise self._refused(f"a planilha tem {size} bytes descompactada")
-            sheet = fastexcel.read_excel(content).load_sheet(0, header_row=None, dtypes="string")
-            frame: pl.DataFrame = sheet.to_polars()
-        except (zipfile.BadZipFile, fastexcel.FastExcelError) as error:
+                raise self._refused(f"a planilha tem {size} bytes descompactada; o limite é {MAX_UNCOMPRESSED}")
+            frame = first_sheet(content)
+        except (zipfile.BadZipFile, NoWorkbook) as error:
             raise self._refused("o arquivo não é uma planilha .xlsx legível") from error
-        frame = frame.select(pl.all().cast(pl.String).str.strip_chars())
-        frame = frame.select(pl.when(pl.all() != "").then(pl.all()))
-        used = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
-        columns = [name for name in frame.columns if frame[name].null_count() < frame.height]
-        return frame.select(columns).head(int(used[-1]) + 1) if len(used) else pl.DataFrame()
+        except TooLarge as error:
+            raise self._refused(f"a planilha pede mais do que {error} para ser aberta") from error
+        return frame.select(name for name in frame.columns if frame[name].null_count() < frame.height)
 
     def _as_written(self, plan: FieldPlan) -> pl.Expr:
         """A column of cells in the text that the layout describes; what is text already stays as it is."""
