@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import BASE, OpenPortfolios, asset_key, asset_spec, told_to_people
+from assets.common import BASE, OpenPortfolios, asset_key, asset_spec, one_at_a_time, told_to_people
 from assets.partitions import day_of
 from assets.steps import (
     CLOSING_ORIGIN,
@@ -26,6 +26,7 @@ from assets.steps import (
     files_read,
     origin_of_closing,
     origin_of_step,
+    received,
     step_table,
     write_step,
 )
@@ -33,6 +34,8 @@ from atom_pipeline.day import fold_fingerprint
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.model import Stage
+from atom_pipeline.massiva.marks import set_aside_histories
+from atom_pipeline.massiva.rows import set_aside_massivas
 from atom_pipeline.rules.enrichment import enderecos
 from atom_pipeline.rules.fichas import fichas
 from atom_pipeline.rules.guards import Guard
@@ -57,15 +60,13 @@ TABLES = (
     "garantias",
     "refin_vigente",
     "acordos",
-    "marcacoes",
     "movimentos",
     "recusadas",
     "ignoradas",
     "sinalizadas",
     "cargas",
 )
-CLOSED_HERE = ("contratos", "fichas", "enderecos", "marcacoes", "movimentos", "recusadas", "ignoradas", "sinalizadas",
-               "cargas")  # fmt: skip
+CLOSED_HERE = ("contratos", "fichas", "enderecos", "movimentos", "recusadas", "ignoradas", "sinalizadas", "cargas")
 DESCRIPTIONS = {
     "contratos": "Um contrato por linha: situação, desde quando, último bloqueio e o que o mailing precisa.",
     "fichas": "Um cliente (CPF/CNPJ) por linha, com o status derivado dos contratos (R019, UC006).",
@@ -76,10 +77,9 @@ DESCRIPTIONS = {
     "garantias": "Uma garantia por linha; o tipo do registro em `registro` (R006 a R009).",
     "refin_vigente": "A oferta de refinanciamento vigente, uma por contrato (R026 a R029).",
     "acordos": "Todo acordo recebido de um contrato da base, com o primeiro dia em que foi visto (R017).",
-    "marcacoes": "Ações massivas marcadas em cada contrato (R035, R036).",
     "movimentos": "O que aconteceu com cada contrato no dia, com arquivo e linha.",
     "recusadas": "As linhas do dia que um layout recusou, com motivo, campo e a linha original.",
-    "ignoradas": "As linhas do dia que uma regra pôs de lado (R020, FA003, FA006).",
+    "ignoradas": "As linhas do dia que uma regra pôs de lado (R020, R031, FA003, FA006).",
     "sinalizadas": "As linhas do dia usadas com um valor que merece conferência.",
     "cargas": "Um arquivo do dia por linha: lidas, aceitas, recusadas e a situação.",
 }
@@ -160,6 +160,7 @@ def _opening(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{name}__abertura",
+        pool=one_at_a_time(name),
         specs=[
             _spec(
                 catalogue,
@@ -210,7 +211,7 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
         _spec(catalogue, table, deps, DESCRIPTIONS[table] + rules, {"polars", "parquet"}) for table in plan.tables
     ]
 
-    @dg.multi_asset(name=f"{name}__{step_name}", specs=specs)
+    @dg.multi_asset(name=f"{name}__{step_name}", pool=one_at_a_time(name), specs=specs)
     @told_to_people
     def step(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> Iterator[dg.MaterializeResult]:
         started = perf_counter()
@@ -276,13 +277,18 @@ def close_day(runtime: PortfolioRuntime, day: date) -> dict[str, pl.DataFrame]:
         frames = [runtime.lake.read(f"{folder}/{layout.layout}", day) for layout in runtime.layouts()]
         return [empty(table), *frames]
 
+    places = enderecos(cadastro, runtime.remessa_codes(day, "endereco"))
+    telefones = runtime.lake.read("telefones_contato", day)
+    messages = received(runtime, day, Stage.MASSIVA) or {}
+    histories = received(runtime, day, Stage.HISTORICO) or {}
+    no_message = set_aside_massivas(messages, contratos, places, day=day, portfolio=runtime.portfolio)
+    no_mark = set_aside_histories(histories, contratos, telefones, day=day)
     return {
         "contratos": contratos,
         "fichas": fichas(contratos, cadastro, runtime.portfolio),
-        "enderecos": enderecos(cadastro, runtime.remessa_codes(day, "endereco")),
-        "marcacoes": empty("marcacoes"),
+        "enderecos": places,
         "movimentos": movimentos_of_day(parts("movimentos")),
-        "ignoradas": ignoradas_of_day(parts("ignoradas")),
+        "ignoradas": ignoradas_of_day([*parts("ignoradas"), no_message, no_mark]),
         "recusadas": pl.concat(of_layouts("recusado", "recusadas")).sort("layout", "arquivo", "linha"),
         "sinalizadas": sinalizadas_of_day([*of_layouts("sinalizado", "sinalizadas"), *parts("sinalizadas")]),
         "cargas": pl.concat(of_layouts("arquivos", "cargas")).sort("layout", "arquivo"),
@@ -297,9 +303,8 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
         "contratos": steps[-1:],
         "fichas": ["contratos", "cadastro"],
         "enderecos": ["cadastro"],
-        "marcacoes": received_keys(catalogue, Stage.MASSIVA, Stage.HISTORICO),
         "movimentos": steps,
-        "ignoradas": steps,
+        "ignoradas": [*steps, "telefones_contato", *received_keys(catalogue, Stage.MASSIVA, Stage.HISTORICO)],
         "recusadas": read,
         "sinalizadas": read,
         "cargas": read,
@@ -307,6 +312,7 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{name}__fechamento",
+        pool=one_at_a_time(name),
         specs=[
             _spec(catalogue, table, deps[table], DESCRIPTIONS[table], {"polars", "parquet"}) for table in CLOSED_HERE
         ],
@@ -389,6 +395,7 @@ def _base(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{name}__base",
+        pool=one_at_a_time(name),
         specs=[
             _spec(
                 catalogue,
@@ -434,6 +441,7 @@ def _guards(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{name}__guardas",
+        pool=one_at_a_time(name),
         specs=[
             _spec(
                 catalogue,

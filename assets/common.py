@@ -32,6 +32,14 @@ def asset_key(portfolio: str, *path: str) -> dg.AssetKey:
     return dg.AssetKey([portfolio, *path])
 
 
+def one_at_a_time(portfolio: str) -> str:
+    """The pool of everything that makes days of a portfolio: one of its runs at a time, whoever starts them.
+
+    A day starts from the one before it. Runs of another portfolio go beside it.
+    """
+    return f"{portfolio}__dia"
+
+
 def asset_spec(
     catalogue: Catalogue, group: str, path: str, *, deps: Sequence[str], description: str, kinds: set[str]
 ) -> dg.AssetSpec:

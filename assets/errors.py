@@ -13,7 +13,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import PUBLISH, OpenPortfolios, asset_key, told_to_people
+from assets.common import PUBLISH, OpenPortfolios, asset_key, one_at_a_time, told_to_people
 from assets.partitions import day_of, working_days
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.lines import original_lines
@@ -33,6 +33,12 @@ ROW = ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original")
 COLUMNS = (*ROW, "controle")
 # Rows that need no correction: nothing is wrong with them, they are only not for this portfolio or change nothing.
 NOT_ERRORS = (Ignorada.OUTRA_CARTEIRA.value, Ignorada.MOTIVO_NAO_BLOQUEIA.value)
+# The field that a rule looked at, where it is another one than the contract.
+FIELD_OF_RULE = {
+    Ignorada.MENSAGEM_REPETIDA.value: "numero",
+    Ignorada.CLIENTE_FORA_DA_BASE.value: "cpf_cnpj",
+    Ignorada.TELEFONE_FORA_DA_BASE.value: "telefone",
+}
 # The line is given back as it came: what only a rule set aside is not wrong in itself.
 BY_RULE = "posta de lado por uma regra"
 
@@ -79,7 +85,7 @@ def _with_lines(runtime: PortfolioRuntime, file: FileRecord, day: date, aside: p
         "arquivo",
         "linha",
         registro=pl.lit(None, pl.String),
-        campo=pl.lit("contrato"),
+        campo=pl.col("motivo").replace_strict(FIELD_OF_RULE, default="contrato"),
         motivo=pl.col("motivo"),
         detalhe=pl.coalesce("detalhe", pl.lit(BY_RULE)),
         original=pl.col("linha").replace_strict(lines, default=None, return_dtype=pl.String),
@@ -138,6 +144,7 @@ def build_error_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset_key(portfolio.portfolio, "publicado", KIND),
+        pool=one_at_a_time(portfolio.portfolio),
         deps=[asset_key(portfolio.portfolio, table) for table in ("recusadas", "ignoradas", "base")],
         partitions_def=working_days(portfolio.operation),
         group_name=PUBLISH,

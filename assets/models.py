@@ -13,7 +13,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import MODELS, OpenPortfolios, asset_key, told_to_people
+from assets.common import MODELS, OpenPortfolios, asset_key, one_at_a_time, told_to_people
 from assets.partitions import day_of, working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
@@ -71,6 +71,7 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
 
     @dg.asset(
         key=asset_key(portfolio.portfolio, model.name),
+        pool=one_at_a_time(portfolio.portfolio),
         deps=[asset_key(portfolio.portfolio, table) for table in tables],
         partitions_def=working_days(portfolio.operation),
         group_name=MODELS,

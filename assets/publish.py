@@ -16,7 +16,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import PUBLISH, OpenPortfolios, asset_key, asset_spec, told_to_people
+from assets.common import PUBLISH, OpenPortfolios, asset_key, asset_spec, one_at_a_time, told_to_people
 from assets.models import run_model
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Sending
@@ -146,6 +146,7 @@ def build_manager_before(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset_key(portfolio.portfolio, "manager_atual"),
+        pool=one_at_a_time(portfolio.portfolio),
         deps=[asset_key(portfolio.portfolio, "base")],
         partitions_def=working_days(portfolio.operation),
         group_name=PUBLISH,
@@ -184,6 +185,7 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
 
     @dg.multi_asset(
         name=f"{name}__publicado_baixa",
+        pool=one_at_a_time(name),
         specs=[
             asset_spec(
                 catalogue,
@@ -225,6 +227,7 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
 
     @dg.multi_asset(
         name=f"{name}__publicado_mailing",
+        pool=one_at_a_time(name),
         specs=[
             asset_spec(
                 catalogue,

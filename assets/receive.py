@@ -16,7 +16,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import RECEIVE, OpenPortfolios, asset_key, told_to_people
+from assets.common import RECEIVE, OpenPortfolios, asset_key, one_at_a_time, told_to_people
 from assets.errors import FOLDER as ERRORS_FOLDER
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Outcome
@@ -175,6 +175,7 @@ def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefini
 
     @dg.asset(
         key=key,
+        pool=one_at_a_time(portfolio.portfolio),
         partitions_def=working_days(portfolio.operation),
         group_name=RECEIVE,
         kinds={"polars", "parquet", *({"excel"} if any(name.excel for name in layout.names) else ())},
