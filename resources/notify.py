@@ -214,11 +214,24 @@ class Email:
             if not self.implicit_tls:
                 connection.starttls(context=self.tls)
             if self.user and self.password:
-                connection.login(self.user, self.password)
+                self._login(connection, self.user, self.password)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    @staticmethod
+    def _login(connection: smtplib.SMTP, user: str, password: str) -> None:
+        """Try the password once: ``SMTP.login`` tries it by every way that the server knows, which may lock it."""
+        connection.ehlo_or_helo_if_needed()
+        known = connection.esmtp_features.get("auth", "").upper().split()
+        connection.user, connection.password = user, password
+        if "PLAIN" in known:
+            connection.auth("PLAIN", connection.auth_plain)
+        elif "LOGIN" in known:
+            connection.auth("LOGIN", connection.auth_login)
+        else:
+            raise smtplib.SMTPNotSupportedError
 
     def _message(self, notice: Notice) -> EmailMessage:
         message = EmailMessage()
