@@ -13,6 +13,8 @@ from datetime import date
 import polars as pl
 
 from atom_pipeline.layout.model import Layout, Stage
+from atom_pipeline.massiva.marks import set_aside_histories
+from atom_pipeline.massiva.rows import set_aside_massivas
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.rules.acordos import apply_acordos
 from atom_pipeline.rules.batimento import apply_batimento
@@ -156,12 +158,19 @@ class _Folding:
 
     def folded(self) -> FoldedDay:
         contratos, cadastro = self.tables["contratos"].sort("contrato"), self.tables["cadastro"]
+        places = enderecos(cadastro, self.codes("endereco"))
+        messages, histories = self.received[Stage.MASSIVA], self.received[Stage.HISTORICO]
+        aside = [
+            *(step.ignoradas for step in self.steps),
+            set_aside_massivas(messages, contratos, places, day=self.day, portfolio=self.portfolio),
+            set_aside_histories(histories, contratos, self.tables["telefones_contato"], day=self.day),
+        ]
         derived = {
             "contratos": contratos,
-            "enderecos": enderecos(cadastro, self.codes("endereco")),
+            "enderecos": places,
             "fichas": fichas(contratos, cadastro, self.portfolio),
             "movimentos": movimentos_of_day(step.movimentos for step in self.steps),
-            "ignoradas": ignoradas_of_day(step.ignoradas for step in self.steps),
+            "ignoradas": ignoradas_of_day(aside),
             "sinalizadas": sinalizadas_of_day(step.sinalizadas for step in self.steps),
         }
         return FoldedDay(self.tables | derived, tuple(self.verdicts))

@@ -15,6 +15,7 @@ from atom_pipeline.rules.state import Schema
 from atom_pipeline.waves import HELD
 
 CALENDAR_TABLE = "calendario"
+COVERAGE_DAYS = 30  # of a portfolio that does not send messages itself
 
 # Tables that models read and the base does not have: the calendar of a block; what Manager has, from the waves sent.
 INPUTS: dict[str, Schema] = {
@@ -24,13 +25,15 @@ INPUTS: dict[str, Schema] = {
 
 
 def model_parameters(portfolio: Portfolio, day: date) -> dict[str, object]:
-    """Every ``$name`` a model may use: the day, the places of the mailing (R025), the block's length, the faixas."""
+    """Every ``$name`` a model may use: the day, the places of the mailing (R025), the block's length, the faixas, the
+    days in which a massive action counts."""
     return {
         "dia": day,
         "lugares": portfolio.telefones.places,
         "lugares_enriquecimento": portfolio.telefones.kept_for_enrichment,
         "dias_bloqueio": portfolio.block.days,
         "faixas_atraso": list(portfolio.faixas_atraso),
+        "dias_cobertura": portfolio.massivas.coverage_days if portfolio.massivas else COVERAGE_DAYS,
     }
 
 
