@@ -22,6 +22,7 @@ from resources.settings import Settings
 RECEIVE, BASE, MODELS, PUBLISH = "receive", "base", "models", "publish"
 PARTITION_TAG = "dagster/partition"
 RETRY = "tentar de novo"  # metadata of a failure: whether that may help, without anybody doing something
+CAUSE = "erro"  # metadata of a failure: the class of what stopped the step, which alarms tell apart
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -151,7 +152,7 @@ def _told_to_people() -> Iterator[None]:
     except dg.Failure:
         raise
     except AtomError as error:
-        raise failure(str(error), again=error.retry_helps) from None
+        raise failure(str(error), again=error.retry_helps, metadata={CAUSE: type(error).__name__}) from None
     except Exception as error:
         masked = masked_words(error)
         if masked is None:
