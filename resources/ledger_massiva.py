@@ -13,7 +13,21 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Row, bindparam, case, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Date,
+    DateTime,
+    Integer,
+    Row,
+    Text,
+    case,
+    cast,
+    column,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from atom_pipeline.massiva.marks import RESPOSTAS
@@ -131,38 +145,36 @@ class LedgerMassiva(Section):
         """
         if not answers:
             return
+        columns: dict[str, tuple[Any, list[Any]]] = {
+            "id": (BigInteger, [claim.message_id for claim, _ in answers]),
+            "attempt": (Integer, [claim.attempt for claim, _ in answers]),
+            "status": (Text, [result.status.value for _, result in answers]),
+            "words": (Text, [result.words for _, result in answers]),
+            "http_status": (Integer, [result.http_status for _, result in answers]),
+            "not_before": (DateTime(timezone=True), [result.not_before for _, result in answers]),
+            "marked_on": (Date, [marked_on if result.status in SETTLED else None for _, result in answers]),
+        }
+        arrays = (cast(values, ARRAY(kind)) for kind, values in columns.values())
+        named = [column(name, kind) for name, (kind, _) in columns.items()]
+        new = func.unnest(*arrays).table_valued(*named, name="new").render_derived()
         statement = (
             update(messages)
             .where(
-                messages.c.id == bindparam("message"),
-                messages.c.attempts == bindparam("attempt"),
+                messages.c.id == new.c.id,
+                messages.c.attempts == new.c.attempt,
                 messages.c.status.in_([Status.ENVIANDO, Status.INCERTO]),
             )
             .values(
-                status=bindparam("new_status"),
-                words=bindparam("new_words"),
-                http_status=bindparam("new_http_status"),
-                not_before=bindparam("new_not_before"),
-                marked_on=bindparam("new_marked_on"),
+                status=new.c.status,
+                words=new.c.words,
+                http_status=new.c.http_status,
+                not_before=new.c.not_before,
+                marked_on=new.c.marked_on,
                 answered_at=now,
             )
         )
         with self.engine.begin() as connection:
-            connection.execute(
-                statement,
-                [
-                    {
-                        "message": claim.message_id,
-                        "attempt": claim.attempt,
-                        "new_status": recorded.status.value,
-                        "new_words": recorded.words,
-                        "new_http_status": recorded.http_status,
-                        "new_not_before": recorded.not_before,
-                        "new_marked_on": marked_on if recorded.status in SETTLED else None,
-                    }
-                    for claim, recorded in answers
-                ],
-            )
+            connection.execute(statement)
 
     def give_up_interrupted(self) -> int:
         """Mark what is ``enviando`` as uncertain; returns how many. Only while nobody else sends (``exclusive``)."""
@@ -221,8 +233,8 @@ class LedgerMassiva(Section):
     ) -> Iterator[MassiveMessage]:
         """Messages on the record in the order of their first intent, some thousands at a time."""
         query = select(messages).where(self._own())
-        for column, value in (("day", day), ("status", status), ("contrato", contrato)):
-            query = query.where(messages.c[column] == value) if value is not None else query
+        for name, value in (("day", day), ("status", status), ("contrato", contrato)):
+            query = query.where(messages.c[name] == value) if value is not None else query
         with self.engine.connect().execution_options(yield_per=_ROWS_AT_A_TIME) as connection:
             for row in connection.execute(query.order_by(messages.c.id)):
                 yield _message(row)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
@@ -30,11 +30,11 @@ def fates(rows: pl.DataFrame, massivas: Massivas, *, day: date, now: datetime) -
     where there is none. ``now`` is aware of its zone. ``destino`` is one of the words above, the message's state, or
     the reason why the row is no message; ``a_partir_de`` the first moment at which a row that goes may go.
     """
-    openings = {ufs: next_opening(ufs.split("|"), now, massivas, end_of(day, now)) for ufs in _ufs(rows)}
-    opening = pl.col("ufs").replace_strict(openings, default=None, return_dtype=pl.Datetime("us", "UTC"))
-    rows = rows.with_columns(abre=opening if openings else pl.lit(None, pl.Datetime("us", "UTC")))
+    openings = [(ufs, _opening(ufs, massivas, day, now)) for ufs in _ufs(rows)]
+    opening = pl.DataFrame(openings, schema={"ufs": pl.String, "abre": pl.Datetime("us", "UTC")}, orient="row")
+    rows = rows.join(opening, on="ufs", how="left", maintain_order="left")
     at = pl.max_horizontal("abre", "nao_antes")
-    moment = pl.lit(now, pl.Datetime("us", "UTC"))
+    moment = pl.lit(now.astimezone(UTC), pl.Datetime("us", "UTC"))
     state = pl.col("estado")
     settled = state.is_not_null() & (state != Status.PLANEJADO.value)
     return rows.with_columns(
@@ -58,6 +58,11 @@ def fates(rows: pl.DataFrame, massivas: Massivas, *, day: date, now: datetime) -
 def end_of(day: date, now: datetime) -> datetime:
     """The day's last moment, in the zone of ``now``: a message goes on its file's day or not at all."""
     return datetime.combine(day + timedelta(days=1), time.min, tzinfo=now.tzinfo) - timedelta(seconds=1)
+
+
+def _opening(ufs: str, massivas: Massivas, day: date, now: datetime) -> datetime | None:
+    found = next_opening(ufs.split("|"), now, massivas, end_of(day, now))
+    return found.astimezone(UTC) if found is not None else None
 
 
 def _ufs(rows: pl.DataFrame) -> list[str]:
