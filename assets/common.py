@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import wraps
 from inspect import isgeneratorfunction
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +16,7 @@ from assets.partitions import working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.masking import masked_words, scrub
+from resources.retention import no_pruning, refuse_if_pruned
 from resources.retries import retry_may_help
 from resources.runtime import Clock, PortfolioRuntime, open_portfolios
 from resources.settings import Settings
@@ -110,11 +112,12 @@ def _made_by(run: dg.DagsterRun, names: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _making(runtime: PortfolioRuntime, day: str | None) -> Iterator[None]:
-    """Hold the making of a day. Raises DayBusy when another run has it."""
+    """Hold the making of a day. Raises DayBusy when another run has it, AtomError when its files are kept no more."""
     if day is None:
         yield
         return
-    with runtime.ledger.exclusive(day_activity(day)) as alone:
+    with no_pruning(runtime), runtime.ledger.exclusive(day_activity(day)) as alone:
+        refuse_if_pruned(runtime, date.fromisoformat(day))
         if not alone:
             raise DayBusy(f"another run is making {day} of {runtime.name}: wait for it to end, then run the day again")
         yield

@@ -100,6 +100,28 @@ class Publication(Strict):
     carga_deadline: Clock = time(6, 30)
 
 
+class Retention(Strict):
+    """For how many days each thing is kept, counted back from today; without a number it is kept for ever.
+
+    What a day needs that must be made, or that can still be made again, is kept beyond that.
+    """
+
+    steps: Annotated[int, Key(ge=7)] | None = None  # tables of the lake that only their own day's run reads
+    archive: Annotated[int, Key(ge=7)] | None = None  # collected files: for so long a day can be made again
+    base: Annotated[int, Key(ge=7)] | None = None  # the base's tables and the models
+    waves: Annotated[int, Key(ge=7)] | None = None  # rows and files of what was sent to Manager
+    errors: Annotated[int, Key(ge=7)] | None = None  # error files in the drop
+    runs: Annotated[int, Key(ge=7)] | None = None  # Dagster's runs with their events and logs
+
+    @model_validator(mode="after")
+    def _a_day_made_again_has_its_base(self) -> Self:
+        for name in ("base", "waves"):
+            days = getattr(self, name)
+            if days is not None and (self.archive is None or days < self.archive):
+                raise ValueError(f"`{name}` is kept at least as long as `archive`: a day made again needs it")
+        return self
+
+
 Weekdays = tuple[Annotated[int, Key(ge=1, le=7)], ...]  # ISO: Monday is 1
 Seconds = Annotated[float, Key(gt=0)]
 
@@ -202,4 +224,5 @@ class Portfolio(Strict):
     batimento: Batimento = Batimento()
     telefones: Telefones = Telefones()
     publication: Publication = Publication()
+    retention: Retention = Retention()
     massivas: Massivas | None = None  # without it no message is sent

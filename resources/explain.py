@@ -5,6 +5,7 @@ Read from the lake and the ledger; nothing is decided here. No personal data: a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,9 +13,11 @@ import polars as pl
 
 from atom_pipeline.identity import canonical_contrato
 from atom_pipeline.layout.model import Stage
+from atom_pipeline.retention import Part
 from atom_pipeline.rules.state import Situacao
 from atom_pipeline.waves import Operation
 from resources.ledger_records import WaveStatus
+from resources.retention import was_pruned
 from resources.runtime import IMPORTED, PortfolioRuntime
 
 
@@ -31,11 +34,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Story:
-    """The life of a contract, oldest event first, and where it stands in words."""
+    """The life of a contract, oldest event first, and where it stands in words.
+
+    ``forgotten`` says of which days nothing can be told, since their tables were removed by age.
+    """
 
     contrato: str
     events: list[Event]
     now: list[str]
+    forgotten: list[str]
 
 
 def explain_contrato(runtime: PortfolioRuntime, contrato: str) -> Story | None:
@@ -44,28 +51,42 @@ def explain_contrato(runtime: PortfolioRuntime, contrato: str) -> Story | None:
     wanted = pl.select(canonical_contrato(pl.lit(contrato.strip()), digits)).item()
     parts = (_imported, _movimentos, _set_aside, _waves)
     events = [event for part in parts for event in part(runtime, wanted)]
-    if not events:
+    known, now = _now(runtime, wanted)
+    if not events and not known:
         return None
     order = {"ONDA": 1}
     events.sort(key=lambda event: (event.dia, order.get(event.movimento.split(" ")[0], 0)))
-    return Story(wanted, events, _now(runtime, wanted))
+    return Story(wanted, events, now, _forgotten(runtime))
+
+
+def _forgotten(runtime: PortfolioRuntime) -> list[str]:
+    told = {Part.BASE: "what happened to a contract", Part.WAVES: "what was sent"}
+    before = {part: runtime.ledger.pruned_before(part) for part in told}
+    return [f"{told[part]} before {day:%Y-%m-%d} is no longer kept" for part, day in before.items() if day is not None]
+
+
+def _tables(runtime: PortfolioRuntime, table: str, days: Iterable[date]) -> Iterator[tuple[date, pl.LazyFrame]]:
+    """A table of each of the days, but of those for which it is no longer kept. Raises TableMissing."""
+    for day in days:
+        if runtime.lake.exists(table, day) or not was_pruned(runtime, Part.BASE, day):
+            yield day, runtime.lake.scan(table, day)
 
 
 def _imported(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
     """What the agency's file said of it at go-live."""
     found: list[Event] = []
-    for base in runtime.ledger.bases():
-        if base.imported:
-            rows = runtime.lake.scan(IMPORTED, base.day).filter(pl.col("contrato") == contrato)
-            for situacao, file, line in rows.select("situacao", "arquivo", "linha").collect().iter_rows():
-                found.append(Event(base.day, "IMPORTACAO", None, situacao, file, line, None))
+    imported = (base.day for base in runtime.ledger.bases() if base.imported)
+    for day, table in _tables(runtime, IMPORTED, imported):
+        rows = table.filter(pl.col("contrato") == contrato).select("situacao", "arquivo", "linha")
+        for situacao, file, line in rows.collect().iter_rows():
+            found.append(Event(day, "IMPORTACAO", None, situacao, file, line, None))
     return found
 
 
 def _movimentos(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
     found: list[Event] = []
-    for base in runtime.ledger.bases():
-        rows = runtime.lake.scan("movimentos", base.day).filter(pl.col("contrato") == contrato).collect()
+    for _, table in _tables(runtime, "movimentos", _days(runtime)):
+        rows = table.filter(pl.col("contrato") == contrato).collect()
         found += [
             Event(
                 row["dia"], row["movimento"], row["situacao_antes"], row["situacao_depois"], row["arquivo"],
@@ -79,8 +100,7 @@ def _movimentos(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
 def _set_aside(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
     """Rows that a rule did not use; those of the block's window are movimentos already."""
     found: list[Event] = []
-    for base in runtime.ledger.bases():
-        aside = runtime.lake.scan("ignoradas", base.day)
+    for _, aside in _tables(runtime, "ignoradas", _days(runtime)):
         rows = aside.filter((pl.col("contrato") == contrato) & (pl.col("motivo") != "IGNORADO_BLOQUEIO")).collect()
         found += [
             Event(row["dia"], f"IGNORADA {row['motivo']}", None, None, row["arquivo"], row["linha"], row["detalhe"])
@@ -92,6 +112,8 @@ def _set_aside(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
 def _waves(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
     found: list[Event] = []
     for wave in runtime.ledger.waves(status=WaveStatus.SENT):
+        if not runtime.lake.has(wave.rows_path) and was_pruned(runtime, Part.WAVES, wave.day):
+            continue
         rows = runtime.lake.read_wave_rows(wave.rows_path, wave.rows_sha256).filter(pl.col("contrato") == contrato)
         names = {file.layout: file.name for file in wave.files}
         for operation in rows["operacao"]:
@@ -102,19 +124,24 @@ def _waves(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
     return found
 
 
-def _now(runtime: PortfolioRuntime, contrato: str) -> list[str]:
+def _days(runtime: PortfolioRuntime) -> Iterator[date]:
+    return (base.day for base in runtime.ledger.bases())
+
+
+def _now(runtime: PortfolioRuntime, contrato: str) -> tuple[bool, list[str]]:
+    """Whether the newest base knows the contract, and where it stands in it."""
     base = runtime.ledger.newest_base()
     if base is None:
-        return []
+        return False, []
     row = runtime.lake.scan("contratos", base.day).filter(pl.col("contrato") == contrato).collect()
     if row.is_empty():
-        return [f"on {base.day:%Y-%m-%d} the base does not know it"]
+        return False, [f"on {base.day:%Y-%m-%d} the base does not know it"]
     state = row.row(0, named=True)
     lines = [f"on {base.day:%Y-%m-%d}: {state['situacao']} since {state['situacao_desde']}: {state['motivo']}"]
     if state["bloqueado_em"]:
         lines.append(f"last block on {state['bloqueado_em']}, acordo {state['numero_acordo']}")
     if base.imported:
-        return lines  # no mailing was made of it
+        return True, lines  # no mailing was made of it
     mailing = runtime.lake.scan("manager_mailing", base.day).filter(pl.col("contrato") == contrato).collect()
     if mailing.height:
         lines.append("it is in the mailing: ATIVO with a usable phone")
@@ -122,4 +149,4 @@ def _now(runtime: PortfolioRuntime, contrato: str) -> list[str]:
         lines.append("it is not in the mailing: no usable phone")
     else:
         lines.append(f"it is not in the mailing: {state['situacao']}")
-    return lines
+    return True, lines

@@ -85,6 +85,31 @@ class Lake:
             return 0
         return remove_abandoned(Path(self.base).rglob(f".*{UNFINISHED}"))
 
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Path, relative to the lake's root, and bytes of every file there is, by path; none of an unfinished one.
+
+        Below a lake without a prefix lie those of the portfolios that have one, too.
+        """
+        if not self._fs.isdir(self.base):
+            return
+        for path, info in sorted(self._fs.find(self.base, detail=True).items()):
+            inside = str(path).removeprefix(f"{self.base}/")
+            if not inside.endswith(UNFINISHED):
+                yield inside, int(info["size"])
+
+    def has(self, path: str) -> bool:
+        """Whether a path relative to the lake's root is there."""
+        return bool(self._fs.isfile(self._inside(path)))
+
+    def remove(self, path: str) -> None:
+        """Remove what a path relative to the lake's root holds, and a wave's folder with its last file. Idempotent."""
+        key = self._inside(path)
+        if self._fs.isfile(key):
+            self._fs.rm_file(key)
+        folder = Path(key).parent
+        if self.is_local and path.startswith(f"{WAVES}/") and path.count("/") == 2 and not any(folder.iterdir()):
+            folder.rmdir()
+
     # Waves: written once, before the ledger records them; see ``resources.publish``.
 
     def wave_path(self, day: date, number: int) -> str:

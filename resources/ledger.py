@@ -18,6 +18,7 @@ from resources.ledger_alarms import LedgerAlarms
 from resources.ledger_corrections import LedgerCorrections
 from resources.ledger_days import LedgerDays
 from resources.ledger_massiva import LedgerMassiva
+from resources.ledger_retention import LedgerRetention
 from resources.ledger_section import lock_key
 from resources.ledger_tables import SCHEMA
 from resources.ledger_waves import LedgerWaves
@@ -25,7 +26,7 @@ from resources.ledger_waves import LedgerWaves
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-class Ledger(LedgerCorrections, LedgerDays, LedgerWaves, LedgerAlarms, LedgerMassiva):
+class Ledger(LedgerCorrections, LedgerDays, LedgerWaves, LedgerAlarms, LedgerMassiva, LedgerRetention):
     """One portfolio's ledger. The engine may be shared; the tables must be there (``migrate``)."""
 
 

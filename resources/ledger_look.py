@@ -14,6 +14,7 @@ from sqlalchemy import and_, select, text
 from sqlalchemy.engine import Engine
 
 from atom_pipeline.plan.poll import Known
+from atom_pipeline.retention import Part
 from resources.ledger import Ledger
 from resources.ledger_records import Base, Decision, FileRecord, FileStatus, LoadedFile, VerdictRecord, Wave, WaveStatus
 from resources.ledger_section import lock_key, utc_now
@@ -69,6 +70,9 @@ class LedgerLook(Ledger):
 
     def last_sent_wave(self) -> Wave | None:
         return self._once(super().last_sent_wave)
+
+    def pruned_before(self, part: Part) -> date | None:
+        return self._once(super().pruned_before, part)
 
     def drop_names(self) -> dict[str, Known]:
         """What is known of every name of the last recorded listing, by name. One query, also for a full drop."""

@@ -6,6 +6,7 @@ Locks are PostgreSQL's advisory locks, so they end with the process that holds t
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -54,6 +55,25 @@ class Section:
             finally:
                 if taken and not connection.invalidated:
                     connection.execute(select(func.pg_advisory_unlock(key)))
+
+    @contextmanager
+    def shared(self, activity: str, *, patience: float) -> Iterator[bool]:
+        """Whether nobody does ``activity`` alone (``exclusive``) while the block lasts; waits so many seconds for it.
+
+        Many processes may hold it so at once, and keep out whoever would do it alone.
+        """
+        key = lock_key(activity, self.portfolio)
+        until = time.monotonic() + patience
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            ask = select(func.pg_try_advisory_lock_shared(key))
+            while not (taken := bool(connection.execute(ask).scalar_one())) and time.monotonic() < until:
+                time.sleep(0.2)
+            try:
+                yield taken
+            finally:
+                if taken and not connection.invalidated:
+                    connection.execute(select(func.pg_advisory_unlock_shared(key)))
 
     @contextmanager
     def _transaction(self, subject: str) -> Iterator[Connection]:

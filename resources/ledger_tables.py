@@ -285,3 +285,16 @@ massive_messages = Table(
     Index("ix_massive_messages_contrato", "portfolio", "contrato"),
     Index("ix_massive_messages_doubtful", "portfolio", postgresql_where=text("status in ('enviando', 'incerto')")),
 )
+
+prunings = Table(
+    "prunings",
+    metadata,
+    _id(),
+    _text("portfolio"),
+    _text("part"),
+    Column("before", Date, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    _instant("at"),
+    Index("ix_prunings_portfolio_part", "portfolio", "part"),
+)

@@ -12,8 +12,10 @@ from datetime import date
 import polars as pl
 
 from atom_pipeline.day import Expected
+from atom_pipeline.retention import Part
 from atom_pipeline.rules.state import OPEN
 from resources.manager import due
+from resources.retention import was_pruned
 from resources.runtime import PortfolioRuntime
 
 
@@ -50,6 +52,7 @@ class DayPanel:
     day: date
     made: bool
     complete: bool
+    kept: bool  # its tables are in the lake: what happened can be counted
     stale: bool
     previous_day: date | None
     expected: list[Expected]
@@ -63,6 +66,7 @@ class DayPanel:
     not_sent: list[str]
     owed: dict[str, int]  # rows by operacao that would be sent now
     error_files: list[str]
+    alarms: list[str]  # those about the day that are open
 
     @property
     def open_base(self) -> int:
@@ -78,21 +82,23 @@ def day_panel(runtime: PortfolioRuntime, day: date) -> DayPanel:
     batimento = any(layout.layout in came for layout in runtime.layouts() if layout.stage.value == "batimento")
     waits = [f"{item.name}: {item.status.value}" for item in expected if item.required and not item.fulfilled]
     owing = due(runtime, day)
+    kept = base is not None and (runtime.lake.exists("contratos", day) or not was_pruned(runtime, Part.BASE, day))
     waits += [f"batimento: {wait}" for wait in (runtime.batimento_waits(day) if batimento else [])]
     return DayPanel(
         portfolio=runtime.name,
         day=day,
         made=base is not None,
         complete=base is not None and base.complete,
+        kept=kept,
         stale=day in runtime.stale(),
         previous_day=base.previous_day if base else None,
         expected=expected,
-        files=_files(runtime, day, made=base is not None),
+        files=_files(runtime, day, made=kept),
         waits=list(dict.fromkeys(waits)),
         held=[verdict.message for verdict in runtime.verdicts(day) if verdict.stands_in_the_way],
         decisions=[f"{one.what} ({one.author}): {one.why}" for one in runtime.ledger.decisions(day)],
-        movimentos=_counts(runtime, day, "movimentos", "movimento") if base else {},
-        situacoes=_counts(runtime, day, "contratos", "situacao") if base else {},
+        movimentos=_counts(runtime, day, "movimentos", "movimento") if kept else {},
+        situacoes=_counts(runtime, day, "contratos", "situacao") if kept else {},
         waves=[
             PanelWave(
                 wave.label,
@@ -107,6 +113,7 @@ def day_panel(runtime: PortfolioRuntime, day: date) -> DayPanel:
         not_sent=[*owing.sending.reasons, *([owing.doubt.message] if owing.doubt and owing.doubt.held else [])],
         owed=owing.by_operation,
         error_files=[f"{output.name}: {output.rows} rows" for output in runtime.ledger.outputs(day, "erros")],
+        alarms=[f"{alarm.title}: {alarm.message}" for alarm in runtime.ledger.open_alarms(day)],
     )
 
 

@@ -38,6 +38,7 @@ from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue, load_catalogues
 from atom_pipeline.layout.model import Layout, Personal, Stage
 from atom_pipeline.portfolio import Portfolio
+from atom_pipeline.retention import Part
 from atom_pipeline.rules.groups import meanings
 from resources.file_server import FileServer
 from resources.lake import Lake
@@ -249,7 +250,8 @@ class PortfolioRuntime:
     def inputs(self) -> tuple[dict[date, KnownBase], dict[date, str]]:
         """The bases, and by day, oldest first, the fold's fingerprint as it would be now, from the base before it.
 
-        Both are of the days that have files or a base; those before an imported base have none.
+        Both are of the days that have files or a base; those before an imported base, or before the base that the
+        first day starts from whose files are still kept, have none.
         """
         bases = {
             base.day: KnownBase(base.day, base.hash, base.inputs, base.previous_day, base.previous_hash)
@@ -259,10 +261,10 @@ class PortfolioRuntime:
         decisions: dict[date, list[Decided]] = {}
         for decision in self.ledger.decisions():
             decisions.setdefault(decision.day, []).append(decision)
-        began = next((base.day for base in self.ledger.bases() if IMPORTED in base.tables), None)
+        began = self._began()
         days = sorted(set(bases) | set(files))
         if began is not None:
-            days = [day for day in days if day >= began]  # the agency's base of that day stands for all before it
+            days = [day for day in days if day >= began]
         fingerprints: dict[date, str] = {}
         previous: str | None = None
         for day in days:
@@ -271,6 +273,14 @@ class PortfolioRuntime:
             fingerprints[day] = bases[day].inputs if day == began else now
             previous = bases[day].hash if day in bases else previous
         return {day: base for day, base in bases.items() if day in fingerprints}, fingerprints
+
+    def _began(self) -> date | None:
+        """The day whose base stands for all before it: the agency's, or the last before the files that are kept."""
+        bases = self.ledger.bases()
+        floor = self.ledger.pruned_before(Part.ARCHIVE)
+        stand = [base.day for base in bases if IMPORTED in base.tables]
+        stand += [base.day for base in bases if floor is not None and base.day < floor][-1:]
+        return max(stand, default=None)
 
     def refuse_unfinished_import(self) -> None:
         """Raise AtomError while a base was accepted and is not there yet: a day made now would start from nothing."""

@@ -11,7 +11,7 @@ import traceback
 
 import typer
 
-from atom_pipeline.cli import base, days, demo, layouts, sample, tables, up
+from atom_pipeline.cli import base, days, demo, layouts, prune, sample, tables, up
 from atom_pipeline.errors import AtomError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 layout_app = typer.Typer(help="Layouts: what is known of each file.", no_args_is_help=True)
 base_app = typer.Typer(help="The collection base.", no_args_is_help=True)
+massiva_app = typer.Typer(help="Massive actions: WhatsApp messages through OMNE.", no_args_is_help=True)
 
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
@@ -32,11 +33,14 @@ app.command("decide")(days.decide)
 app.command("sample")(sample.sample)
 app.command("show")(tables.show)
 app.command("explain")(tables.explain)
+app.command("prune")(prune.prune)
 layouts.register(layout_app)
+massiva.register(massiva_app)
 base_app.command("import")(base.import_base)
 base_app.command("template")(base.template)
 app.add_typer(layout_app, name="layout")
 app.add_typer(base_app, name="base")
+app.add_typer(massiva_app, name="massiva")
 
 
 def main() -> None:

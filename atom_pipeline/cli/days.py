@@ -32,10 +32,13 @@ def run(
 
     Exit 0 only when all is well: every file loaded, nothing held, every day made.
     """
+    from resources.retention import refuse_if_pruned
+
     with opened(portfolio) as runtime:
         runtime.refuse_if_no_partition(day)
         if first is not None and first > day:
             raise AtomError(f"--from {first:%Y-%m-%d} is after the day {day:%Y-%m-%d}")
+        refuse_if_pruned(runtime, first or day)
         if dry_run:
             show_wave(runtime, day)
             return
@@ -72,11 +75,14 @@ def collect_and_run(runtime: PortfolioRuntime, day: date, *, first: date | None 
 
 
 def print_behind_import(runtime: PortfolioRuntime) -> int:
-    """Tell of files that no day will take, since the imported base stands for their day; returns how many."""
+    """Tell of files that no day will take, since a base stands for their day; returns how many."""
     behind = runtime.behind_import()
     for day, name in behind:
         console.print(f"  of {day:%Y-%m-%d}, for which the imported base stands, and not read: {name}", markup=False)
-    return len(behind)
+    too_late = runtime.ledger.behind_retention()
+    for day, name in too_late:
+        console.print(f"  of {day:%Y-%m-%d}, which can no longer be made, and not read: {name}", markup=False)
+    return len(behind) + len(too_late)
 
 
 def print_day_run(
@@ -112,7 +118,8 @@ def day(day: DayArgument, portfolio: PortfolioOption = None) -> None:
         panel = day_panel(runtime, day)
     base = "not made yet" if not panel.made else "complete" if panel.complete else "provisional"
     again = "; its inputs changed since: run it again" if panel.stale and panel.made else ""
-    console.print(f"[bold]{panel.portfolio} {day:%Y-%m-%d}[/bold]  base {base}{again}")
+    gone = "" if panel.kept or not panel.made else "; its tables are no longer kept"
+    console.print(f"[bold]{panel.portfolio} {day:%Y-%m-%d}[/bold]  base {base}{again}{gone}")
     if panel.previous_day:
         console.print(f"starts from the base of {panel.previous_day:%Y-%m-%d}")
     print_table(
@@ -139,6 +146,7 @@ def day(day: DayArgument, portfolio: PortfolioOption = None) -> None:
     _list("Held", panel.held)
     _list("Decisions", panel.decisions)
     _list("Error files", panel.error_files)
+    _list("Open alarms", panel.alarms)
     if panel.movimentos:
         print_table("The base", ("movimento", "contracts"), sorted(panel.movimentos.items()))
         print_table("", ("situacao", "contracts"), sorted(panel.situacoes.items()))

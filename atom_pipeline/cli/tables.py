@@ -23,9 +23,14 @@ def show(
 ) -> None:
     """Show a table of a day, masked; with --csv write it whole."""
     from atom_pipeline.masking import mask_frame
+    from resources.lake import TableMissing
+    from resources.retention import why_missing
 
     with opened(portfolio) as runtime:
-        frame = runtime.lake.read(table, day)
+        try:
+            frame = runtime.lake.read(table, day)
+        except TableMissing as missing:
+            raise TableMissing(why_missing(runtime, table, day) or str(missing)) from None
         personal = runtime.personal_columns(day)
     if csv is not None:
         frame.write_csv(csv)
@@ -60,5 +65,5 @@ def explain(
             for e in story.events
         ),
     )
-    for line in story.now:
+    for line in (*story.now, *story.forgotten):
         console.print(line, markup=False)
