@@ -49,7 +49,7 @@ def explain_contrato(runtime: PortfolioRuntime, contrato: str) -> Story | None:
     """The story of a contract, given in any form (zeros on the left or not); None when nothing is known of it."""
     digits = runtime.portfolio.contrato_digits
     wanted = pl.select(canonical_contrato(pl.lit(contrato.strip()), digits)).item()
-    parts = (_imported, _movimentos, _set_aside, _waves)
+    parts = (_imported, _movimentos, _set_aside, _marks, _messages, _waves)
     events = [event for part in parts for event in part(runtime, wanted)]
     known, now = _now(runtime, wanted)
     if not events and not known:
@@ -107,6 +107,28 @@ def _set_aside(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
             for row in rows.iter_rows(named=True)
         ]
     return found
+
+
+def _marks(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
+    """The massive actions that reached it: the newest marks there are hold those of the days before."""
+    made = [base.day for base in runtime.ledger.bases() if runtime.lake.exists("marcacoes", base.day)]
+    if not made:
+        return []
+    rows = runtime.lake.scan("marcacoes", made[-1]).filter(pl.col("contrato") == contrato).collect()
+    return [
+        Event(row["dia"], row["marcacao"], None, None, row["arquivo"], row["linha"], row["detalhe"])
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _messages(runtime: PortfolioRuntime, contrato: str) -> list[Event]:
+    """WhatsApp messages that are no mark, or not yet: on their way, uncertain, to be tried again, just answered."""
+    marked = {(event.arquivo, event.linha) for event in _marks(runtime, contrato)}
+    return [
+        Event(one.day, f"MASSIVA {one.status}", None, None, one.file, one.line, one.words or None)
+        for one in runtime.ledger.messages(contrato=contrato)
+        if (one.file, one.line) not in marked
+    ]
 
 
 def _waves(runtime: PortfolioRuntime, contrato: str) -> list[Event]:

@@ -188,7 +188,7 @@ class LedgerMassiva(Section):
             return len(found.all())
 
     def settle_message(
-        self, message_id: int, *, sent: bool, why: str, author: str, now: datetime, marked_on: date, day_is_over: bool
+        self, message_id: int, *, sent: bool, why: str, author: str, now: datetime, marked_on: date, today: date
     ) -> MassiveMessage:
         """Put a person's word on an uncertain message on the record. The same word given twice stands once.
 
@@ -198,7 +198,6 @@ class LedgerMassiva(Section):
         why, author = why.strip(), author.strip()
         if not why or not author:
             raise LedgerError(f"settling message {message_id} needs a reason and an author")
-        status = Status.ACEITO if sent else Status.RECUSADO if day_is_over else Status.PLANEJADO
         words = SENT_SAYS_A_PERSON if sent else NOT_SENT_SAYS_A_PERSON
         with self._transaction("massiva") as connection:
             found = connection.execute(
@@ -210,6 +209,8 @@ class LedgerMassiva(Section):
                 if (found.settled_why, found.settled_by, found.words) == (why, author, words):
                     return _message(found)
                 raise LedgerError(f"message {message_id} is {found.status}: only an uncertain one (incerto) is settled")
+            over = found.day < today
+            status = Status.ACEITO if sent else Status.RECUSADO if over else Status.PLANEJADO
             row = connection.execute(
                 update(messages)
                 .where(messages.c.id == message_id)

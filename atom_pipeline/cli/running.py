@@ -6,7 +6,7 @@ The same job as in the UI, on the same instance, so that every run of the comman
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +17,7 @@ from atom_pipeline.cli.recovery import PROCESS_TAG, this_process
 from atom_pipeline.errors import AtomError
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
+    from dagster import DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
     from dagster_shared.error import SerializableErrorInfo
 
     from resources.collect import CollectReport
@@ -117,6 +117,18 @@ def run_days(
         base = runtime.ledger.base(day)
         if base is None or day in runtime.stale() or not result.filter_events(lambda event: event.is_step_start):
             return
+
+
+def run_job(job: JobDefinition, instance: DagsterInstance, day: date, config: Mapping[str, object]) -> list[str]:
+    """Run a job for a day with this configuration of its ops; returns what failed, in words."""
+    result = job.execute_in_process(
+        partition_key=f"{day:%Y-%m-%d}",
+        instance=instance,
+        raise_on_error=False,
+        run_config={**QUIET, "ops": dict(config)},
+        tags={PROCESS_TAG: this_process()},
+    )
+    return list(_failures(result))
 
 
 def _failures(result: ExecuteInProcessResult) -> Iterator[str]:
