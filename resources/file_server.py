@@ -226,7 +226,7 @@ class FileServer:
                 _discard(server, temporary)
                 return replace(done, already_there=not renaming)  # else an attempt's answer was lost
             if folder:
-                server.makedirs(_path(server, folder))
+                server.makedir(_path(server, folder))
             watch.transfer(size)
             with source() as stream, server.write(temporary) as remote:
                 _copy(stream, remote)

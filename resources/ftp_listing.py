@@ -16,10 +16,11 @@ from resources.transport import RemoteFile
 # drwxr-xr-x 1 owner group 4096 Nov 22 12:43 name — some servers leave the group out.
 _UNIX = re.compile(
     rb"(?P<kind>[-bcdlps])[-rwxsStTlL]{9}[+.@]?\s+\d+\s+(?:\S+\s+){1,2}?(?P<size>\d+)\s+"
-    rb"(?P<date>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{4}|\d{1,2}:\d{2})) (?P<name>.+)"
+    rb"(?P<date>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{4}|\d{1,2}:\d{2})) (?P<name>.+)",
+    re.DOTALL,
 )
 # 11-22-26  12:43PM  <DIR>  name
-_DOS = re.compile(rb"\d{2}-\d{2}-\d{2,4}\s+\d{1,2}:\d{2}(?:[AP]M)?\s+(?P<size><DIR>|\d+)\s(?P<name>.+)")
+_DOS = re.compile(rb"\d{2}-\d{2}-\d{2,4}\s+\d{1,2}:\d{2}(?:[AP]M)?\s+(?P<size><DIR>|\d+)\s(?P<name>.+)", re.DOTALL)
 
 
 class UnreadableListing(ValueError):
@@ -97,7 +98,8 @@ def read_list(listing: bytes) -> list[Entry]:
 
 
 def _lines(listing: bytes) -> list[bytes]:
-    return [line for line in re.split(rb"\r?\n", listing) if line]
+    """A line ends with CR LF, where the server keeps to the protocol: a name may hold a line feed."""
+    return [line for line in listing.split(b"\r\n" if b"\r\n" in listing else b"\n") if line]
 
 
 def _shown(line: bytes) -> str:

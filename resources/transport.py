@@ -120,11 +120,17 @@ class Address:
 
     def hide(self, text: str, access: Access) -> str:
         """What a server said, fit for a message: one line, not long, without the password should it repeat it."""
-        for secret in (access.password, access.key_passphrase, self.password):
-            if secret:
-                text = text.replace(secret, "***")
+        for secret in self._secrets(access):
+            text = text.replace(secret, "***")
         line = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
         return line[:200]
+
+    def cause(self, error: Exception, access: Access) -> Exception | None:
+        """The error itself as the cause of another, unless a secret stands in it."""
+        return None if any(secret in str(error) for secret in self._secrets(access)) else error
+
+    def _secrets(self, access: Access) -> list[str]:
+        return [secret for secret in (access.password, access.key_passphrase, self.password) if secret]
 
 
 class Reader(Protocol):
@@ -164,8 +170,8 @@ class Transport(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file. FileNotFoundError when it is not there."""
 
-    def makedirs(self, folder: str) -> None:
-        """Make a folder unless it is there."""
+    def makedir(self, folder: str) -> None:
+        """Make a folder unless it is there; not those above it."""
 
 
 class Connect(Protocol):

@@ -36,6 +36,7 @@ from resources.transport import (
     Transport,
     Unavailable,
     Writer,
+    is_plain_name,
 )
 
 PORT = 21
@@ -48,7 +49,8 @@ _NO_FEATURES: frozenset[str] = frozenset()
 
 def connect(url: str, access: Access, watch: Watch) -> AbstractContextManager[Transport]:
     """``ftp://``: nothing is encrypted, the password neither. Raises AccessRefused, Unavailable or DeadlinePassed."""
-    return _connected(_Control(ssl.create_default_context(), secure=False), url, access, watch)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used
+    return _connected(_Control(context, secure=False), url, access, watch)
 
 
 def connect_tls(url: str, access: Access, watch: Watch) -> AbstractContextManager[Transport]:
@@ -67,9 +69,7 @@ def _connected(control: _Control, url: str, access: Access, watch: Watch) -> Ite
         with watch.guard(control.break_off):
             folder.log_in()
             yield folder
-            with suppress(OSError, EOFError, ftplib.Error, AttributeError):  # all that was asked was answered
-                control.timed(_CLOSING)
-                control.quit()
+            folder.log_out()
     finally:
         control.close()
 
@@ -121,6 +121,7 @@ class FtpFolder:
         self._access = access
         self._watch = watch
         self._features = _NO_FEATURES
+        self._given_up = False
         self.root = address.root
 
     # Connecting.
@@ -155,6 +156,13 @@ class FtpFolder:
             if not self.root.startswith("/") and self.root:
                 self.root = posixpath.normpath(posixpath.join(self._control.pwd(), self.root)).rstrip("/")
 
+    def log_out(self) -> None:
+        """Say goodbye. Whether it is heard does not matter: all that was asked was answered."""
+        if not self._given_up:
+            with suppress(OSError, EOFError, ftplib.Error):
+                self._control.timed(_CLOSING)
+                self._control.quit()
+
     def _reach(self) -> None:
         seconds = self._watch.connecting()
         host, port = self._address.host, self._address.port or PORT
@@ -188,7 +196,10 @@ class FtpFolder:
             entries = read_list(listing)
         if not entries and "fail" in said.lower():
             raise PermissionError(errno.EACCES, said)
-        return [RemoteFile(entry.name, entry.size, self._modified(entry.name)) for entry in entries]
+        return [
+            RemoteFile(entry.name, entry.size, self._modified(entry.name) if is_plain_name(entry.name) else None)
+            for entry in entries
+        ]
 
     def stat(self, path: str) -> RemoteFile | None:
         name = posixpath.basename(path)
@@ -221,8 +232,7 @@ class FtpFolder:
         try:
             yield _Writer(self, conn)
         except BaseException:
-            conn.close()
-            self._control.close()  # whatever it says next is about a transfer that was given up
+            self._give_up(conn)
             raise
         with self._asked():
             _end(conn)
@@ -255,7 +265,7 @@ class FtpFolder:
                 raise FileNotFoundError(errno.ENOENT, error.strerror) from error
             raise
 
-    def makedirs(self, folder: str) -> None:
+    def makedir(self, folder: str) -> None:
         try:
             with self._asked():
                 self._control.mkd(_wire(folder))
@@ -302,7 +312,13 @@ class FtpFolder:
         finally:
             conn.close()
             if not reader.ended:
-                self._control.close()
+                self._give_up(conn)
+
+    def _give_up(self, conn: socket.socket) -> None:
+        """Whatever the server says next is about a transfer that was given up: there is no next."""
+        conn.close()
+        self._control.close()
+        self._given_up = True
 
     @contextmanager
     def _asked(self, refused: str = "") -> Iterator[None]:
@@ -310,13 +326,15 @@ class FtpFolder:
 
         ``refused`` is what a refusal means where it closes the way in: AccessRefused is raised with it then.
         """
+        if self._given_up:
+            raise Unavailable(f"{self._address.label}: the connection was closed with a transfer that did not end")
         self._watch.moved()
         if self._control.sock is not None:
             self._control.timed(self._watch.waiting())
         try:
             yield
-        except (ftplib.Error, OSError, EOFError, UnreadableListing, AttributeError) as error:
-            raise self._translated(error, refused) from error
+        except (ftplib.Error, OSError, EOFError, UnreadableListing) as error:
+            raise self._translated(error, refused) from self._address.cause(error, self._access)
 
     def _translated(self, error: Exception, refused: str) -> Exception:
         label = self._address.label

@@ -92,8 +92,8 @@ class LocalFolder:
         self._fs.rm_file(path)
         sync_folder(Path(path).parent)
 
-    def makedirs(self, folder: str) -> None:
-        self._fs.makedirs(folder, exist_ok=True)
+    def makedir(self, folder: str) -> None:
+        Path(folder).mkdir(exist_ok=True)
 
 
 def _file(info: dict[str, Any]) -> RemoteFile:

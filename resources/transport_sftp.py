@@ -142,14 +142,14 @@ def _open(address: Address, access: Access, identity: _Identity, watch: Watch) -
         reason = address.hide(_words(error), access)
         # sshfs says PermissionError for asyncssh.PermissionDenied; OpenSSH closes after too many failures.
         if not isinstance(error.__cause__, asyncssh.PermissionDenied) and "authentication" not in reason:
-            raise Unavailable(f"{address.label}: cannot be reached: {reason}") from error
+            raise Unavailable(f"{address.label}: cannot be reached: {reason}") from address.cause(error, access)
         tried = " and ".join(
             what for what, given in (("key", access.key), ("password", access.password or address.password)) if given
         )
         raise AccessRefused(
             f"{address.label}: the server does not let {address.user} in with this {tried}: "
             f"check the user in the URL and {access.prefix}PASSWORD or {access.prefix}KEY"
-        ) from error
+        ) from address.cause(error, access)
 
 
 def _key(address: Address, access: Access) -> list[asyncssh.SSHKey] | None:
@@ -216,12 +216,14 @@ class SftpFolder:
     def list(self, folder: str) -> list[RemoteFile]:
         with self._asked():
             infos = self._fs.ls(folder, detail=True)
-        return [_file(info) for info in infos if info["type"] == "file"]
+        # What a server calls a file is kept as it is, a path too: a name that is not plain is known by that.
+        above = f"{folder.rstrip('/')}/"
+        return [_file(info, str(info["name"]).removeprefix(above)) for info in infos if info["type"] == "file"]
 
     def stat(self, path: str) -> RemoteFile | None:
         try:
             with self._asked():
-                return _file(self._fs.info(path))
+                return _file(self._fs.info(path), path.rsplit("/", 1)[-1])
         except FileNotFoundError:
             return None
 
@@ -267,9 +269,12 @@ class SftpFolder:
         with self._asked():
             self._fs.rm_file(path)
 
-    def makedirs(self, folder: str) -> None:
+    def makedir(self, folder: str) -> None:
+        with suppress(FileNotFoundError), self._asked():
+            if self._fs.info(folder)["type"] == "directory":
+                return
         with self._asked():
-            self._fs.makedirs(folder, exist_ok=True)
+            self._fs.mkdir(folder, create_parents=False)
 
     def _run(self, method: str, *paths: str) -> None:
         async def run() -> None:
@@ -296,7 +301,7 @@ class SftpFolder:
         except NotImplementedError:
             raise
         except (OSError, asyncssh.Error, ValueError, TypeError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error) from self._address.cause(error, self._access)
 
     def _translated(self, error: Exception) -> Exception:
         label = self._address.label
@@ -338,8 +343,8 @@ class _Stream:
             self._stream.fsync()
 
 
-def _file(info: dict[str, Any]) -> RemoteFile:
-    return RemoteFile(str(info["name"]).rstrip("/").rsplit("/", 1)[-1], int(info["size"]), info["mtime"])
+def _file(info: dict[str, Any], name: str) -> RemoteFile:
+    return RemoteFile(name, int(info["size"]), info["mtime"])
 
 
 def _words(error: BaseException) -> str:
