@@ -1,13 +1,16 @@
 """All of the code location's definitions, made afresh: assets of every portfolio, their jobs, the resource.
 
-Only assembly belongs here. ``build_defs`` takes other settings for tests.
+Only assembly belongs here. ``build_defs`` takes other settings for tests, and the sensors, which know more than this.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+
 import dagster as dg
 
 from assets.base import build_base_assets
+from assets.collecting import build_collect_job
 from assets.common import asset_key, portfolios_resource
 from assets.decisions import build_decision_jobs
 from assets.errors import build_error_asset
@@ -20,6 +23,9 @@ from atom_pipeline.sql import SqlModel, load_models
 from resources.massiva_marks import TABLE as MARKS
 from resources.runtime import Clock
 from resources.settings import Settings
+
+# Makes the sensors of a portfolio, given all the assets of its day.
+Sensors = Callable[[Catalogue, Collection[dg.AssetKey]], Sequence[dg.SensorDefinition]]
 
 
 def job_name(portfolio: str) -> str:
@@ -51,22 +57,31 @@ def built_on(models: list[SqlModel], table: str) -> list[str]:
     return sorted(found - {table})
 
 
-def build_defs(settings: Settings | None = None, *, clock: Clock | None = None) -> dg.Definitions:
-    """The definitions over a folder of layouts; the environment's settings when none are given."""
+def build_defs(
+    settings: Settings | None = None, *, clock: Clock | None = None, sensors: Sensors | None = None
+) -> dg.Definitions:
+    """The definitions over a folder of layouts; the environment's settings when none are given.
+
+    Without ``sensors`` nothing starts by itself: so it is for the command line.
+    """
     catalogues = load_catalogues((settings or Settings.from_env()).layouts)
     models = load_models(SQL_FOLDER)
     assets: list[dg.AssetsDefinition] = []
-    days, decisions, massivas = [], [], []
+    looking: list[dg.SensorDefinition] = []
+    days, collections, decisions, massivas = [], [], [], []
     for catalogue in catalogues:
         mine = portfolio_assets(catalogue, models)
         assets += mine
+        keys = [key for asset in mine for key in asset.keys]
+        looking += sensors(catalogue, keys) if sensors else []
         days.append(
             dg.define_asset_job(
                 job_name(catalogue.portfolio.portfolio),
-                selection=dg.AssetSelection.assets(*(key for asset in mine for key in asset.keys)),
+                selection=dg.AssetSelection.assets(*keys),
                 description=f"Um dia inteiro de {catalogue.portfolio.title}: arquivos lidos, base feita, ondas idas.",
             )
         )
+        collections.append(build_collect_job(catalogue))
         decisions += build_decision_jobs(catalogue)
         of_marks = [asset_key(catalogue.portfolio.portfolio, one) for one in built_on(models, MARKS)]
         massivas += build_massiva_jobs(catalogue, of_marks)
@@ -74,10 +89,11 @@ def build_defs(settings: Settings | None = None, *, clock: Clock | None = None) 
             assets.append(build_massiva_asset(catalogue))
     return dg.Definitions(
         assets=assets,
-        jobs=[*days, *decisions, *massivas],
+        jobs=[*days, *collections, *decisions, *massivas],
         resources={
             "portfolios": portfolios_resource(settings, clock),
             "portfolios_beside_runs": portfolios_resource(settings, clock, alone=False),
         },
+        sensors=looking,
         executor=dg.in_process_executor,
     )

@@ -1,5 +1,7 @@
-"""The code location: everything is assembled in ``assets.build``."""
+"""The code location: assets and jobs are assembled in ``assets.build``, what starts them in ``sensors.build``."""
 
 from assets.build import build_defs
+from sensors.build import sensors_over
+from sensors.opened import OpenedOnce
 
-defs = build_defs()
+defs = build_defs(sensors=sensors_over(OpenedOnce()))

@@ -113,29 +113,36 @@ def content_of(day: Day, now: datetime) -> str:
 
 
 def plan_days(
-    days: Sequence[Day], runs: Sequence[Run], now: datetime, *, held: Sequence[date] = (), later: Sequence[date] = ()
+    days: Sequence[Day],
+    runs: Sequence[Run],
+    now: datetime,
+    *,
+    held: Sequence[date] = (),
+    later: Sequence[date] = (),
+    said: Sequence[str] = (),
 ) -> DaysPlan:
     """Decide which day to make. ``days`` may have to be made; of those that are stale only the first may be.
 
-    ``later`` are stale days after it. ``held`` are days that some process is making, whether a run says so or not.
+    ``later`` are stale days after it. ``held`` are days that some process is making, whether a run says so or not, and
+    ``said`` is what else people should read where nothing is asked for.
     """
     under_way = _under_way(runs, held, now)
     if under_way:
-        return DaysPlan(None, (*under_way, *_standing(days, later)))
-    said: list[str] = []
+        return DaysPlan(None, (*under_way, *_standing(days, later), *said))
+    waiting: list[str] = []
     for day in sorted(days, key=lambda one: one.day):
         mine = sorted((run for run in runs if run.day == day.day), key=lambda run: run.asked)
         why = need(day, mine, now)
         if why is None:
             continue
         if day.refusal is not None:
-            said.append(f"{day.day:%Y-%m-%d}: {day.refusal}")
+            waiting.append(f"{day.day:%Y-%m-%d}: {day.refusal}")
             continue
         found = _attempt(day, mine, why, now)
         if isinstance(found, Request):
-            return DaysPlan(found, (f"{day.day:%Y-%m-%d}: {found.why}", *said))
-        said.append(f"{day.day:%Y-%m-%d}: {found}")
-    return DaysPlan(None, (*said, *_standing(days, later)) or ("nenhum dia para fazer",))
+            return DaysPlan(found, (f"{day.day:%Y-%m-%d}: {found.why}", *waiting))
+        waiting.append(f"{day.day:%Y-%m-%d}: {found}")
+    return DaysPlan(None, (*waiting, *_standing(days, later), *said) or ("nenhum dia para fazer",))
 
 
 def need(day: Day, runs: Sequence[Run], now: datetime) -> str | None:

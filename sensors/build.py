@@ -1,0 +1,26 @@
+"""The sensors of the code location, made afresh. Only assembly belongs here."""
+
+from collections.abc import Collection
+
+import dagster as dg
+
+from assets.build import Sensors
+from atom_pipeline.layout.catalogue import Catalogue
+from sensors.alarms import build_alarm_sensor
+from sensors.days import build_days_sensor
+from sensors.drop import build_drop_sensor
+from sensors.opened import OpenedOnce
+
+
+def sensors_over(opened: OpenedOnce) -> Sensors:
+    """What makes a portfolio's sensors: what collects, what makes days, what raises alarms. ``opened`` is first asked
+    at the first tick."""
+
+    def sensors(catalogue: Catalogue, keys: Collection[dg.AssetKey]) -> list[dg.SensorDefinition]:
+        return [
+            build_drop_sensor(catalogue, opened),
+            build_days_sensor(catalogue, keys, opened),
+            build_alarm_sensor(catalogue, opened),
+        ]
+
+    return sensors
