@@ -54,7 +54,7 @@ def build_marks_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     histories = [f"recebido/{layout.layout}" for layout in layouts if layout.stage is Stage.HISTORICO]
 
     @dg.multi_asset(
-        name=f"{portfolio.portfolio}__{MARKS}",
+        name=f"{portfolio.portfolio}__tabela_{MARKS}",
         specs=[
             asset_spec(
                 catalogue,
