@@ -14,19 +14,13 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick,
 from dagster_shared.error import SerializableErrorInfo
 
 from assets.build import job_name
-from assets.common import PARTITION_TAG
+from assets.common import CAUSE, PARTITION_TAG
 from assets.decisions import OP
 from atom_pipeline.alarm_facts import Facts, FailedCheck, FailedRun, FailingSensor
+from atom_pipeline.plan.days import Ending
 from resources.file_server import ConflictError
-from resources.retries import recorded_retry_may_help
+from sensors.runs import UNDER_WAY, ending_of
 
-UNDER_WAY = [
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 _CHECK_STOPPED_IT = "DagsterAssetCheckFailedError"
 _MOST_RUNS, _TICKS = 200, 5
 
@@ -53,11 +47,7 @@ class _Stop:
 
     step: str | None
     words: str
-    chain: tuple[tuple[str, str], ...]  # (class, message) of the error and of each of its causes, outermost first
-
-    @property
-    def classes(self) -> set[str]:
-        return {name for name, _ in self.chain}
+    classes: frozenset[str]  # of the error and of its causes
 
     @property
     def of_check(self) -> bool:
@@ -72,7 +62,7 @@ class _Runs:
         self.instance = instance
         self.portfolio = portfolio
         self.horizon = horizon
-        self.under_way = [record.dagster_run for record in self._records(dg.RunsFilter(statuses=UNDER_WAY))]
+        self.under_way = [record.dagster_run for record in self._records(dg.RunsFilter(statuses=list(UNDER_WAY)))]
 
     def failures(self) -> list[FailedRun]:
         """Of each job and day the last run that failed, when no good one has followed; oldest day first."""
@@ -94,16 +84,16 @@ class _Runs:
         before = max((_end(one) for one in good), default=0.0)
         since = min(end for record in records if (end := _end(record)) > before or record is last)
         checks = self._checks(run, day or date.min, blocking=True)
-        chains = [stop.chain for stop in stops if not stop.of_check]
+        others = [stop for stop in stops if not stop.of_check]
         return FailedRun(
             job=run.job_name,
             day=day,
             run_id=run.run_id,
             since=datetime.fromtimestamp(since, UTC),
-            errors=tuple(stop.words for stop in stops if not stop.of_check),
+            errors=tuple(stop.words for stop in others),
             checks=tuple(f"{check.asset}.{check.check}" for check in checks),
             again=any(_same(run, other) for other in self.under_way),
-            passing=bool(chains) and all(recorded_retry_may_help(chain) for chain in chains),
+            passing=ending_of(self.instance, run.run_id)[0] is Ending.PASSING,
             conflict=any(ConflictError.__name__ in stop.classes for stop in stops),
         )
 
@@ -120,9 +110,10 @@ class _Runs:
 
     def _makes_good(self, good: dg.DagsterRun, failed: dg.DagsterRun, stops: Sequence[_Stop]) -> bool:
         """Whether a good run is of the whole day, of the same job without a day, or of the steps that failed."""
-        if _day(failed) is None or (good.job_name == job_name(self.portfolio) and good.asset_selection is None):
-            return True
         steps = [stop.step for stop in stops if stop.step is not None]
+        whole = good.job_name == job_name(self.portfolio) and (good.asset_selection is None or not steps)
+        if _day(failed) is None or whole:
+            return True
         stats = self.instance.get_run_step_stats(good.run_id, step_keys=steps) if steps else []
         done = {one.step_key for one in stats if one.status is not None and one.status.value == "SUCCESS"}
         return bool(steps) and done.issuperset(steps)
@@ -167,20 +158,26 @@ class _Runs:
 
 def _stops(instance: dg.DagsterInstance, run_id: str) -> Iterator[_Stop]:
     kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
-    events = [record.event_log_entry for record in instance.get_records_for_run(run_id, of_type=kinds).records]
-    steps = [event for event in events if event.get_dagster_event().is_step_failure]
-    for event in steps or events:
-        said = event.get_dagster_event()
-        error = said.step_failure_data.error if steps else said.job_failure_data.error
-        failure = said.step_failure_data.user_failure_data if steps else None
-        chain = list(_chain(error))
-        words = (failure and failure.description) or (chain[-1].message if chain else said.message) or ""
-        step = said.step_key.rpartition("__")[2] if steps and said.step_key else ""
+    records = instance.get_records_for_run(run_id, of_type=kinds).records
+    found = [record.event_log_entry.get_dagster_event() for record in records]
+    steps = [event for event in found if event.is_step_failure]
+    for event in steps or found:
+        failure = event.step_failure_data if steps else event.job_failure_data
+        chain = list(_chain(failure.error if failure is not None else None))  # a run that was found dead has none
+        said = event.step_failure_data.user_failure_data if steps else None
+        cause = said.metadata.get(CAUSE) if said else None
+        words = ((said and said.description) or (_words(chain[-1]) if chain else event.message) or "").strip()
+        step = event.step_key.rpartition("__")[2] if steps and event.step_key else ""
         yield _Stop(
-            said.step_key if steps else None,
-            f"{step}: {words.strip()}" if step else words.strip(),
-            tuple((one.cls_name or "", one.message) for one in chain),
+            step=event.step_key if steps else None,
+            words=f"{step}: {words}" if step else words,
+            classes=frozenset([*(one.cls_name or "" for one in chain), str(cause.value) if cause else ""]),
         )
+
+
+def _words(error: SerializableErrorInfo) -> str:
+    """What an error says, without its class, which stands before it in a record."""
+    return error.message.strip().rpartition(f"{error.cls_name}: ")[2]
 
 
 def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
@@ -229,6 +226,6 @@ def failing_sensors(instance: dg.DagsterInstance, portfolio: str) -> Iterator[Fa
             yield FailingSensor(
                 name,
                 failures,
-                chain[-1].message if chain else "",
+                _words(chain[-1]) if chain else "",
                 refused=any("AccessRefused" in (one.cls_name or "") for one in chain),
             )

@@ -18,9 +18,9 @@ from resources.alarm_facts import ledger_facts
 from resources.ledger_deliveries import AlarmEvent, AlarmRecord
 from resources.notice import notice
 from resources.notify import TOTAL_SECONDS, Channel, NotDelivered, configured
-from resources.runtime import Clock, PortfolioRuntime, open_portfolios
-from resources.settings import Settings
+from resources.runtime import PortfolioRuntime
 from sensors.alarm_runs import with_dagster
+from sensors.opened import OpenedOnce
 
 INTERVAL_SECONDS = 60
 DELIVERY_SECONDS = 30.0  # for all channels of a tick; Dagster gives a tick 60
@@ -34,10 +34,8 @@ def alarm_sensor_name(portfolio: str) -> str:
     return f"{portfolio}__alarmes"
 
 
-def build_alarm_sensor(
-    catalogue: Catalogue, settings: Settings | None = None, clock: Clock | None = None
-) -> dg.SensorDefinition:
-    """The sensor of one portfolio, over these settings or the environment's. It starts no run."""
+def build_alarm_sensor(catalogue: Catalogue, opened: OpenedOnce) -> dg.SensorDefinition:
+    """The sensor of one portfolio. It starts no run."""
     portfolio = catalogue.portfolio
     name = portfolio.portfolio
 
@@ -50,12 +48,11 @@ def build_alarm_sensor(
         "contado uma vez por canal, e mais uma quando termina. O motivo de cada consulta diz o que está aberto.",
     )
     def alarmes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        with open_portfolios(settings or Settings.from_env(), clock=clock) as opened:
-            runtime = opened[name]
-            with runtime.ledger.exclusive("alarmes") as alone:
-                if not alone:
-                    return dg.SensorResult(skip_reason="outro processo está vendo os alarmes agora")
-                return _look(context, runtime)
+        runtime = opened.portfolio(name)
+        with runtime.ledger.exclusive("alarmes") as alone:
+            if not alone:
+                return dg.SensorResult(skip_reason="outro processo está vendo os alarmes agora")
+            return _look(context, runtime)
 
     return alarmes
 
