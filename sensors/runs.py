@@ -122,7 +122,8 @@ def ending_of(instance: dg.DagsterInstance, run_id: str) -> tuple[Ending, str]:
         step = (event.step_key or "").rpartition("__")[2]
         found.append((_ending(chain, marked.value if marked else None), f"{step}: {words.strip()}"))
     if not found:  # the process died, could not be started, or another made the day
-        errors = [entry.get_dagster_event().job_failure_data.error for entry in events]
+        failures = [entry.get_dagster_event().job_failure_data for entry in events]
+        errors = [failure.error for failure in failures if failure]  # of a run that was found dead there is none
         chain = [one for error in errors for one in _chain(error)]
         words = chain[-1].message if chain else "o processo terminou sem dizer por quê"
         return (_ending(chain, None) if chain else Ending.PASSING), _short([words])
