@@ -11,7 +11,7 @@ import traceback
 
 import typer
 
-from atom_pipeline.cli import base, days, demo, layouts, prune, sample, tables, up
+from atom_pipeline.cli import alarms, base, days, demo, layouts, massiva, prune, sample, tables, up
 from atom_pipeline.errors import AtomError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("demo")(demo.demo)
 app.command("run")(days.run)
 app.command("day")(days.day)
 app.command("decide")(days.decide)
+app.command("alarms")(alarms.alarms)
 app.command("sample")(sample.sample)
 app.command("show")(tables.show)
 app.command("explain")(tables.explain)
