@@ -8,14 +8,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from receivers import SECRET, Receiver, http_receiver
 
 from atom_pipeline.alarms import Alarm, Changes, Clearing, Kind
 from resources.instance import environment
@@ -36,59 +37,19 @@ from resources.settings import Settings
 ZONE = ZoneInfo("America/Sao_Paulo")
 DAY = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
-SECRET = "T0K3N-of-the-webhook"
 PASSWORD = "s3cr3t/of+mail"
 NOTICE = Notice(
     "0123abcd", "[ATOM Pan] Atrasado: acordos", "ATOM Pan: 1 alarme aberto.\nção", {"events": [{"id": "1"}]}
 )
 
 
-# An HTTP server that does what a test says.
-
-
-@dataclass
-class Receiver:
-    """``answers`` are used in turn, the last one for good; a callable gets the handler and does as it likes."""
-
-    url: str = ""
-    answers: list[int | Callable[[BaseHTTPRequestHandler], object]] = field(default_factory=lambda: [200])
-    got: list[tuple[dict[str, str], dict[str, object]]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
+# The webhook.
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    state = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            state.got.append((dict(self.headers), json.loads(body)))
-            state.paths.append(self.path)
-            answer = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
-            if callable(answer):
-                answer(self)
-                return
-            self.send_response(answer)
-            if answer == 302:
-                self.send_header("Location", "/elsewhere")
-            if answer == 429:
-                self.send_header("Retry-After", "600")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}/services/{SECRET}"
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with http_receiver() as one:
+        yield one
 
 
 def webhook(url: str, *, total: float = 5.0) -> Webhook:

@@ -27,6 +27,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.storage.schedules.sqlite import SqliteScheduleStorage
 from dagster_shared.error import SerializableErrorInfo
+from receivers import SECRET, http_receiver
 
 from assets.build import job_name
 from assets.common import asset_key, told_to_people
@@ -413,6 +414,21 @@ def test_a_channel_that_fails_does_not_keep_another_from_being_told_and_is_told_
     house.runtime.ledger._clock = lambda: datetime.now(ZONE) + timedelta(minutes=2)
     assert deliver(house.runtime, [down, well]) == []
     assert [notice.fields["repeated"] for notice in down.got] == [True]
+
+
+def test_a_real_webhook_is_told_once_and_its_address_stands_nowhere(house: House) -> None:
+    with http_receiver() as receiver:
+        house.runtime.settings = replace(house.runtime.settings, alarms=AlarmChannels(webhook=receiver.url))
+        small_job(step("base", raising(ValueError("x"))))(house.instance, MON)
+        receiver.answers = [404, 200]
+        assert "404" in words(look(house)) and SECRET not in words(look(house))
+        house.runtime.ledger._clock = lambda: datetime.now(ZONE) + timedelta(minutes=2)
+        for _ in range(2):
+            assert "404" not in words(look(house))
+    keys = [headers["Idempotency-Key"] for headers, _ in receiver.got]
+    assert len(keys) == 2 and keys[0] != keys[1]  # what was surely refused is another message the next time
+    [event] = receiver.got[1][1]["events"]
+    assert event["event"] == "opened" and receiver.got[1][1]["portfolio"] == PORTFOLIO
 
 
 def test_a_tick_leaves_for_the_next_one_what_it_has_no_time_to_tell(house: House, channel: Told) -> None:
