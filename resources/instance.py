@@ -28,6 +28,7 @@ def environment(settings: Settings, postgres_url: str) -> dict[str, str]:
         "ATOM_DROP_URL": settings.drop_url,
         "ATOM_MANAGER_URL": settings.manager_url,
         "ATOM_LAYOUTS": str(settings.layouts),
+        "ATOM_POLL_SECONDS": str(settings.poll_seconds),
         **settings.drop_access.environment(DROP),
         **settings.manager_access.environment(MANAGER),
         **settings.alarms.environment(),

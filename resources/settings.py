@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from atom_pipeline.errors import AtomError
 from resources.access import Access
 from resources.notify_settings import AlarmChannels
 from resources.omne_settings import OmneAccess
@@ -51,6 +52,7 @@ class Settings:
     manager_url: str = field(repr=False)
     layouts: Path
     postgres_url: str | None = field(default=None, repr=False)
+    poll_seconds: int = 60  # between two looks at the drop
     alarms: AlarmChannels = field(default=AlarmChannels(), repr=False)
     omne: OmneAccess = field(default=OmneAccess(), repr=False)
     drop_access: Access = field(default=Access(), repr=False)
@@ -58,7 +60,8 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, project_root: Path = PROJECT_ROOT) -> Settings:
-        """Read ``ATOM_HOME``, ``ATOM_DROP_URL``, ``ATOM_MANAGER_URL``, ``ATOM_POSTGRES_URL`` and ``ATOM_LAYOUTS``.
+        """Read ``ATOM_HOME``, ``ATOM_DROP_URL``, ``ATOM_MANAGER_URL``, ``ATOM_POSTGRES_URL``, ``ATOM_LAYOUTS`` and
+        ``ATOM_POLL_SECONDS``; raises AtomError where the last is no number of seconds.
 
         What opens the drop and Manager is in ``ATOM_DROP_*`` and ``ATOM_MANAGER_*`` (``Access.from_env``). An empty
         variable is as one that is not set. Relative folders are relative to the current folder.
@@ -71,6 +74,7 @@ class Settings:
             manager_url=values.get("ATOM_MANAGER_URL") or file_url(home / "manager"),
             layouts=Path(values.get("ATOM_LAYOUTS") or project_root / "layouts").expanduser().absolute(),
             postgres_url=values.get("ATOM_POSTGRES_URL") or None,
+            poll_seconds=_seconds(values.get("ATOM_POLL_SECONDS") or "60"),
             drop_access=Access.from_env(values, DROP),
             manager_access=Access.from_env(values, MANAGER),
             alarms=AlarmChannels.from_env(values),
@@ -101,3 +105,9 @@ class Settings:
             f"manager_url={without_secrets(self.manager_url)!r}, layouts={str(self.layouts)!r}, "
             f"postgres_url={database!r})"
         )
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 3600:
+        raise AtomError(f"ATOM_POLL_SECONDS is a number of seconds from 1 to 3600, not {text!r}")
+    return int(text)

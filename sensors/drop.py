@@ -31,7 +31,6 @@ from resources.runtime import PortfolioRuntime
 from sensors.opened import OpenedOnce
 from sensors.runs import ATTEMPT_TAG, PORTFOLIO_TAG, UNDER_WAY, WHY_TAG
 
-INTERVAL_SECONDS = 60
 LISTING_SECONDS = 40.0  # Dagster gives a tick 60
 REFUSALS_COUNT_FOR = timedelta(hours=6)
 COLLECTING = "coleta"  # the activity that ``resources.collect`` holds
@@ -62,7 +61,7 @@ def build_drop_sensor(catalogue: Catalogue, opened: OpenedOnce) -> dg.SensorDefi
     @dg.sensor(
         name=drop_sensor_name(name),
         job_name=collect_job_name(name),
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=opened.settings.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Olha a entrada de {portfolio.title} a cada minuto e pede a coleta do que está completo: igual em "
         "duas consultas, ou com um arquivo `.done` ao lado. O motivo de cada consulta diz o que espera.",

@@ -18,7 +18,7 @@ class OpenedOnce:
     """Opens portfolios when one is first asked for. Safe between threads, since sensors tick side by side."""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
-        self._settings = settings
+        self.settings = settings or Settings.from_env()
         self._clock = clock
         self._held = ExitStack()
         self._opened: Mapping[str, PortfolioRuntime] | None = None
@@ -27,8 +27,7 @@ class OpenedOnce:
     def portfolio(self, name: str) -> PortfolioRuntime:
         with self._lock:
             if self._opened is None:
-                settings = self._settings or Settings.from_env()
-                self._opened = self._held.enter_context(open_portfolios(settings, clock=self._clock))
+                self._opened = self._held.enter_context(open_portfolios(self.settings, clock=self._clock))
             return self._opened[name]
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from atom_pipeline.errors import AtomError
+from resources.instance import environment
 from resources.settings import PROJECT_ROOT, Settings, without_secrets
 
 SECRETS = {
@@ -84,3 +86,12 @@ def test_the_lake_is_for_its_owner_only(tmp_path: Path) -> None:
 
     Lake(tmp_path).write("contratos", date(2026, 11, 20), pl.DataFrame({"contrato": ["1"]}))
     assert stat.S_IMODE((tmp_path / "lake").stat().st_mode) == 0o700
+
+
+def test_the_pause_between_polls_is_a_number_of_seconds_and_is_passed_on_to_child_processes(tmp_path: Path) -> None:
+    assert Settings.from_env({"ATOM_HOME": str(tmp_path)}).poll_seconds == 60
+    settings = Settings.from_env({"ATOM_HOME": str(tmp_path), "ATOM_POLL_SECONDS": "5"})
+    assert Settings.from_env(environment(settings, "postgresql://nowhere/none")).poll_seconds == 5
+    for wrong in ("0", "x", "-1", "1.5", "4000"):
+        with pytest.raises(AtomError, match="ATOM_POLL_SECONDS"):
+            Settings.from_env({"ATOM_HOME": str(tmp_path), "ATOM_POLL_SECONDS": wrong})
