@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from atom_pipeline.errors import Finding, StructureError
@@ -59,8 +60,26 @@ def load_catalogue(folder: Path) -> Catalogue:
 def load_catalogues(root: Path) -> list[Catalogue]:
     """The catalogues of every folder of ``root`` with a ``portfolio.yaml``, in the folders' order.
 
-    Raises StructureError with every finding of every folder, and when there is no portfolio at all.
+    The same documents give the same catalogues: a process asks for them at every tick of a sensor and several times in
+    a run, and they are checked once. Raises StructureError with every finding of every folder, and when there is no
+    portfolio at all.
     """
+    return list(_checked(root, tuple(_contents(root))))
+
+
+def _contents(root: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Every document below ``root`` and what stands in it; None for what cannot be read, which checking will tell."""
+    for path in sorted([*root.glob("*/*.yaml"), *root.glob("*/*.yml")]):
+        try:
+            yield str(path), path.read_bytes()
+        except OSError:
+            yield str(path), None
+
+
+@lru_cache(maxsize=16)
+def _checked(root: Path, contents: tuple[tuple[str, bytes | None], ...]) -> tuple[Catalogue, ...]:
+    """The catalogues of these very documents. What was refused is not remembered."""
+    del contents  # the key alone: each document is read again with its findings
     findings: list[Finding] = []
     catalogues: list[Catalogue] = []
     portfolios: list[Document[Portfolio]] = []
@@ -75,7 +94,7 @@ def load_catalogues(root: Path) -> list[Catalogue]:
     findings += crosscheck.among_portfolios(portfolios)
     if findings:
         raise StructureError(findings)
-    return catalogues
+    return tuple(catalogues)
 
 
 def _load(folder: Path, findings: list[Finding]) -> tuple[Catalogue | None, Document[Portfolio] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -294,3 +295,20 @@ def test_an_expectation_is_waived_by_a_decision_that_exists(tmp_path: Path) -> N
     waived = PORTFOLIO.replace("any_of: [refin]}", "any_of: [refin], waived_by: no-refin}")
     folder = write_folder(tmp_path, portfolio=waived)
     assert any("waived_by" in line and "no-acordos" in line for line in findings(folder))
+
+
+def test_documents_are_checked_again_when_they_changed_and_only_then(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "a")
+    (first,) = load_catalogues(tmp_path)
+    (again,) = load_catalogues(tmp_path)
+    assert again is first
+    document = folder / "portfolio.yaml"
+    stamps = document.stat()
+    document.write_text(document.read_text(encoding="utf-8").replace("title: ", "title: X"), encoding="utf-8")
+    os.utime(document, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))  # a copied folder keeps its times
+    (changed,) = load_catalogues(tmp_path)
+    assert changed.portfolio.title == f"X{first.portfolio.title}"
+    document.write_text("portfolio: [", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(StructureError):
+            load_catalogues(tmp_path)
