@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -10,21 +11,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from databases import Ledgers, drop_database, run
 
-from resources.ledger import Ledger, migrate
+from resources.ledger import Ledger
 from resources.postgres import create_database, engine, normalise
 
 
-def _run(url: str, *statements: str) -> None:
-    server = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    try:
-        with server.connect() as connection:
-            for statement in statements:
-                connection.execute(text(statement))
-    finally:
-        server.dispose()
+@pytest.fixture(scope="session", autouse=True)
+def _without_waiting_for_the_disk() -> Iterator[None]:
+    """Tests do not outlive a power cut. What they start in processes of its own waits as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -42,35 +40,32 @@ def postgres_server() -> Iterator[str]:
         server = get_server(folder / "data", cleanup_mode="delete")
     url = normalise(server.get_uri())
     # Tests do not outlive a power cut.
-    _run(url, "alter system set fsync = off", "alter system set synchronous_commit = off", "select pg_reload_conf()")
+    run(url, "alter system set fsync = off", "alter system set synchronous_commit = off", "select pg_reload_conf()")
     yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def _migrated(postgres_server: str) -> str:
-    """Name of a database with the ledger's tables, from which others are copied."""
-    connections = engine(create_database(postgres_server, "migrated"))
-    migrate(connections)
-    connections.dispose()
-    return "migrated"
+def ledgers(postgres_server: str) -> Ledgers:
+    """Where a fixture that lives longer than a test borrows a ledger's database."""
+    return Ledgers(postgres_server)
 
 
 @pytest.fixture
 def database_url(postgres_server: str) -> Iterator[str]:
     """URL of an empty database (``postgresql+psycopg2://``)."""
-    name = f"test_{uuid4().hex}"
-    yield create_database(postgres_server, name)
-    _run(postgres_server, f'drop database "{name}" with (force)')
+    url = create_database(postgres_server, f"test_{uuid4().hex}")
+    yield url
+    drop_database(postgres_server, url)
 
 
 @pytest.fixture
-def ledger_url(postgres_server: str, _migrated: str) -> Iterator[str]:
+def ledger_url(ledgers: Ledgers) -> Iterator[str]:
     """URL of a database that has the ledger's tables, empty."""
-    name = f"test_{uuid4().hex}"
-    yield create_database(postgres_server, name, template=_migrated)
-    _run(postgres_server, f'drop database "{name}" with (force)')
+    url = ledgers.lend()
+    yield url
+    ledgers.give_back(url)
 
 
 @pytest.fixture

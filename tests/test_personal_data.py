@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import polars as pl
 import pytest
+from databases import Ledgers
 from personal_values import PersonalValues, ddd_of, fields_of_file, leaks, words_of
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
@@ -40,7 +41,6 @@ from atom_pipeline.layout.model import Layout, Personal, Stage
 from atom_pipeline.masking import mask_document, mask_name
 from atom_pipeline.sample import SampleReport, generate
 from resources.instance import environment
-from resources.postgres import create_database
 from resources.runtime import PortfolioRuntime, open_portfolios
 from resources.settings import PROJECT_ROOT, Settings, file_url
 
@@ -200,9 +200,9 @@ def known_client(days: Days) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def days(postgres_server: str, _migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+def days(ledgers: Ledgers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     home = tmp_path_factory.mktemp("home")
-    url = create_database(postgres_server, f"personal_{uuid4().hex}", template=_migrated)
+    url = ledgers.lend()
     settings = Settings(
         home=home,
         drop_url=file_url(home / "drop"),
@@ -218,6 +218,7 @@ def days(postgres_server: str, _migrated: str, tmp_path_factory: pytest.TempPath
             (runtime,) = portfolios.values()
             yield run_days(runtime, instance, engine, patch)
     engine.dispose()
+    ledgers.give_back(url)
 
 
 def run_days(
