@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from tenacity import (
+    RetryCallState,
     Retrying,
-    before_sleep_log,
     retry_if_exception_type,
     stop_after_attempt,
     stop_before_delay,
@@ -287,7 +287,7 @@ class FileServer:
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(patience.attempts) | stop_before_delay(patience.call),
             wait=wait_random_exponential(multiplier=patience.pause, max=patience.call / 4),
-            before_sleep=before_sleep_log(logger, logging.WARNING),
+            before_sleep=_log_retry,
             reraise=True,
         )
         watch = Watch(patience)
@@ -349,6 +349,11 @@ class FileServer:
     def _rename_to_new(self, server: Transport, source: str, target: str) -> bool:
         """Give a file its name unless the name is taken. False when it is taken."""
         return server.rename_new(source, target)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    if state.outcome is not None and state.next_action is not None:
+        logger.warning("%s; trying again in %.1f s", state.outcome.exception(), state.next_action.sleep)
 
 
 def _path(server: Transport, name: str, folder: str = "") -> str:

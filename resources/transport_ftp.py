@@ -187,15 +187,14 @@ class FtpFolder:
                 self._control.cwd(_wire(folder))
         except OSError as error:
             raise FileNotFoundError(errno.ENOENT, error.strerror) from error
-        if "MLST" in self._features:
-            listing, _ = self._fetch("MLSD")
-            with self._asked():
-                return read_mlsd(listing)
-        listing, said = self._fetch("LIST")
-        with self._asked():
-            entries = read_list(listing)
-        if not entries and "fail" in said.lower():
+        for_machines = "MLST" in self._features
+        listing, said = self._fetch("MLSD" if for_machines else "LIST")
+        if not listing and "fail" in said.lower():
             raise PermissionError(errno.EACCES, said)
+        with self._asked():
+            if for_machines:
+                return read_mlsd(listing)
+            entries = read_list(listing)
         return [
             RemoteFile(entry.name, entry.size, self._modified(entry.name) if is_plain_name(entry.name) else None)
             for entry in entries
@@ -387,17 +386,22 @@ class _Writer:
         view = memoryview(block)
         for start in range(0, len(view), _PIECE):
             with self._folder._asked():
-                try:
-                    self._conn.settimeout(self._folder._watch.waiting())
-                    self._conn.sendall(view[start : start + _PIECE])
-                except ConnectionError:
-                    self._folder._control.timed(_CLOSING)
-                    self._folder._control.voidresp()  # raises the server's reason, if it gave one
-                    raise
-        return len(view)
+                self._send(view[start : start + _PIECE])
+        return len(block)
 
     def sync(self) -> None:
         """Nothing to ask for: the protocol knows only the word at the end of the transfer."""
+
+    def _send(self, piece: memoryview) -> None:
+        self._conn.settimeout(self._folder._watch.waiting())
+        try:
+            self._conn.sendall(piece)
+        except TimeoutError:
+            raise
+        except OSError:
+            self._folder._control.timed(_CLOSING)
+            self._folder._control.voidresp()  # raises the server's reason, if it gives one
+            raise
 
 
 def _places(host: str, port: int, seconds: float) -> list[tuple[str, bool]]:

@@ -162,7 +162,7 @@ def _key(address: Address, access: Access) -> list[asyncssh.SSHKey] | None:
         )
     try:
         return [asyncssh.read_private_key(access.key, access.key_passphrase)]
-    except (OSError, asyncssh.KeyImportError) as error:
+    except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise AccessRefused(
             f"{address.label}: the key {access.key} cannot be used: {_words(error)} "
             f"({access.prefix}KEY, {access.prefix}KEY_PASSPHRASE)"

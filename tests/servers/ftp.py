@@ -93,6 +93,9 @@ class _PlainTransfer(_Transfer, DTPHandler):
 
 
 class _TlsTransfer(_Transfer, TLS_DTPHandler):
+    def handle_error(self) -> None:
+        DTPHandler.handle_error(self)  # which answers; TLS's own does not
+
     def handle_ssl_established(self) -> None:
         self.cmd_channel.faults.counts["reused" if lib.SSL_session_reused(self.socket._ssl) else "new session"] += 1
         if self.cmd_channel.reuse_required and not lib.SSL_session_reused(self.socket._ssl):
