@@ -10,6 +10,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -84,39 +85,47 @@ class Omne:
         self._massivas = massivas
         self._url, self._token = access.checked()
         self._access = access
-        self._client: httpx.AsyncClient | None = None
+        self._idle: list[httpx.AsyncClient] = []
+        self._opened = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        context = ssl.create_default_context(cafile=str(self._access.ca) if self._access.ca else None)
         seconds = self._massivas.timeout_seconds
-        context = ssl.create_default_context(cafile=str(self._access.ca)) if self._access.ca else True
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
-            timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None),
-            limits=httpx.Limits(
-                max_connections=self._massivas.concurrency,
-                max_keepalive_connections=self._massivas.concurrency,
-                keepalive_expiry=_IDLE_SECONDS,
-            ),
-            follow_redirects=False,
-            verify=context,
-        )
+        for _ in range(self._massivas.concurrency):
+            # One connection each: a shared pool looks through all its connections at every request.
+            client = httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
+                timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
+                limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE_SECONDS),
+                follow_redirects=False,
+                verify=context,
+            )
+            self._idle.append(await self._opened.enter_async_context(client))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._opened.aclose()
 
     async def send(self, hsm: Hsm) -> Answer:
-        """Send one message, once. Raises nothing that a server or a network can cause: that is an answer too."""
-        assert self._client is not None, "used outside its context"
+        """Send one message, once. Raises nothing that a server or a network can cause: that is an answer too.
+
+        No more than ``concurrency`` at a time; raises IndexError for one more.
+        """
+        client = self._idle.pop()
+        try:
+            return await self._send(client, hsm)
+        finally:
+            self._idle.append(client)
+
+    async def _send(self, client: httpx.AsyncClient, hsm: Hsm) -> Answer:
         response: httpx.Response | None = None
         body = b""
         try:
             async with asyncio.timeout(self._massivas.timeout_seconds):
-                request = self._client.build_request("POST", f"{self._url}{PATH}", json=hsm.body())
-                response = await self._client.send(request, stream=True)
+                request = client.build_request("POST", f"{self._url}{PATH}", json=hsm.body())
+                response = await client.send(request, stream=True)
                 body = await _read(response)
         except (httpx.HTTPError, TimeoutError) as error:
             if response is None:

@@ -108,21 +108,25 @@ def _once_a_day(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Mark every row whose number takes the same template from another row: on the record, or earlier in the files."""
     takes = ["numero_hash", "template"]
     held = known.select(*takes, dona="chave").unique(takes, keep="first", maintain_order=True)
-    rows = rows.join(held, on=takes, how="left", maintain_order="left", nulls_equal=True)
+    rows = rows.join(held, on=takes, how="left", maintain_order="left", nulls_equal=True).with_row_index("lugar")
     mine = pl.col("dona").is_null() | (pl.col("dona") == pl.col("chave"))
     may = pl.col("motivo").is_null() & mine
-    first = pl.struct("arquivo", "linha").filter(may).first().over(takes)
-    repeated = pl.col("motivo").is_null() & (~mine | (pl.struct("arquivo", "linha") != first).fill_null(False))
-    where = (
-        pl.when(mine)
-        .then(pl.concat_str(pl.lit(": "), first.struct.field("arquivo"), pl.lit(", linha "),
-                            first.struct.field("linha").cast(pl.String)))
-        .otherwise(pl.lit(""))
-    )  # fmt: skip
+    rows = rows.with_columns(
+        pl.col(name).filter(may).first().over(takes).alias(f"primeira_{name}") for name in ("lugar", "arquivo", "linha")
+    )
+    repeated = pl.col("motivo").is_null() & (~mine | (pl.col("lugar") != pl.col("primeira_lugar")))
+    where = pl.concat_str(
+        pl.lit(": "), "primeira_arquivo", pl.lit(", linha "), pl.col("primeira_linha").cast(pl.String)
+    )
     return rows.with_columns(
         motivo=pl.when(repeated).then(pl.lit(Ignorada.MENSAGEM_REPETIDA.value)).otherwise("motivo"),
         detalhe=pl.when(repeated)
-        .then(pl.concat_str(pl.lit("o número já recebe este template hoje, por outra linha"), where))
+        .then(
+            pl.concat_str(
+                pl.lit("o número já recebe este template hoje, por outra linha"),
+                pl.when(mine).then(where).otherwise(pl.lit("")),
+            )
+        )
         .otherwise("detalhe"),
     )
 

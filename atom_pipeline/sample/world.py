@@ -156,6 +156,7 @@ class World:
             Stage.ACORDOS: np.unique(events.acordos.contracts),
             Stage.EXCLUSAO: events.exclusao,
             Stage.BATIMENTO: events.batimento,
+            Stage.MASSIVA: events.massiva.contracts,
         }
         for stage, contracts in stages.items():
             placed = contracts < len(self.situation)

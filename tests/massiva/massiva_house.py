@@ -79,9 +79,7 @@ class House:
     def read(self, day: date = DAY) -> None:
         """Collect the drop, and read the day's massive and history files as a day's run does."""
         runtime = self.runtime
-        report = collect(
-            runtime.drop, runtime.catalogue, runtime.ledger, runtime.archive, runtime.calendar, pause=0
-        )
+        report = collect(runtime.drop, runtime.catalogue, runtime.ledger, runtime.archive, runtime.calendar, pause=0)
         assert not report.errors and not report.unstable, report
         for layout in runtime.layouts(Stage.MASSIVA, Stage.HISTORICO):
             write_day(runtime, layout, day, load_day(runtime, layout, day))
@@ -105,9 +103,7 @@ class House:
         files = runtime.ledger.identities().get(day, [])
         before = [base for base in runtime.ledger.bases() if base.day < day]
         previous = before[-1] if before else None
-        inputs = fold_fingerprint(
-            files, decisions_fingerprint(runtime.taken(day)), previous.hash if previous else None
-        )
+        inputs = fold_fingerprint(files, decisions_fingerprint(runtime.taken(day)), previous.hash if previous else None)
         return runtime.ledger.record_base(
             Base(
                 day=day, hash=digest, tables=hashes, inputs=inputs,
