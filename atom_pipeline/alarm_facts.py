@@ -107,10 +107,11 @@ class StaleDay:
 
 @dataclass(frozen=True)
 class FailingSensor:
-    """A sensor whose last ``failures`` ticks in a row failed. ``refused``: the server refused key or password."""
+    """A sensor whose last tick failed, and so did those before it, over a time of ``lasting`` between the first and the
+    last of them. ``refused``: the server refused key or password."""
 
     name: str
-    failures: int
+    lasting: timedelta
     words: str
     refused: bool = False
 

@@ -90,7 +90,8 @@ class Changes:
     to_keep: tuple[Alarm, ...] = ()
 
 
-TOLD_AFTER = 3  # failing polls in a row: a server that misses one is no alarm
+# Of failing polls: three of the drop's in a row. A server that misses one is no alarm, nor is a restart.
+TOLD_AFTER = timedelta(seconds=100)
 GRACE = timedelta(minutes=15)  # what a run and a delivery may take before somebody is told
 STUCK = timedelta(minutes=30)
 MOST_OF_A_KIND = 30
@@ -372,7 +373,7 @@ def _failing_sensors(facts: Facts) -> Iterator[Alarm]:
             None,
             "O drop não pode ser lido" if drop else f"O sensor {sensor.name} falha",
             f"{_sentence(sensor.words)} {_sensor_next(sensor, drop=drop)}",
-            tentative=sensor.failures < TOLD_AFTER and not sensor.refused,
+            tentative=sensor.lasting < TOLD_AFTER and not sensor.refused,
         )
 
 

@@ -5,7 +5,8 @@ Reading only. What it means is decided in ``atom_pipeline.alarms``; the ledger's
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus
@@ -22,7 +23,7 @@ from resources.file_server import ConflictError
 from sensors.runs import UNDER_WAY, ending_of
 
 _CHECK_STOPPED_IT = "DagsterAssetCheckFailedError"
-_MOST_RUNS, _TICKS = 200, 5
+_MOST_RUNS, _TICKS = 200, 30
 
 
 def with_dagster(facts: Facts, instance: dg.DagsterInstance, portfolio: str, watched: Sequence[date]) -> Facts:
@@ -216,16 +217,12 @@ def failing_sensors(instance: dg.DagsterInstance, portfolio: str) -> Iterator[Fa
         if ticks and (known is None or known[1][0].timestamp < ticks[0].timestamp):
             states[state.instigator_name] = (state, ticks)
     for name, (_, ticks) in sorted(states.items()):
-        failures = 0
-        for tick in ticks:
-            if tick.status is not TickStatus.FAILURE:
-                break
-            failures += 1
-        if failures:
-            chain = list(_chain(ticks[0].error))
+        failed = list(takewhile(lambda tick: tick.status is TickStatus.FAILURE, ticks))  # newest first
+        if failed:
+            chain = list(_chain(failed[0].error))
             yield FailingSensor(
                 name,
-                failures,
+                timedelta(seconds=failed[0].timestamp - failed[-1].timestamp),
                 _words(chain[-1]) if chain else "",
                 refused=any("AccessRefused" in (one.cls_name or "") for one in chain),
             )

@@ -158,20 +158,22 @@ def test_an_unknown_file_is_told_without_the_personal_data_of_its_name() -> None
 
 
 def test_a_drop_that_misses_a_poll_or_two_is_no_alarm() -> None:
-    down = FailingSensor("p__drop", 2, "sftp://***: cannot be listed: 421")
+    down = FailingSensor("p__drop", timedelta(minutes=1), "sftp://***: cannot be listed: 421")
     assert changes([], Facts(NOON, failing_sensors=[down])).to_open == ()
-    opened, why = open_and_end(Facts(NOON, failing_sensors=[replace(down, failures=3)]))
+    opened, why = open_and_end(Facts(NOON, failing_sensors=[replace(down, lasting=timedelta(minutes=2))]))
     assert opened.kind is Kind.DROP_UNREACHABLE and "421" in opened.message and why == "o drop voltou a ser lido"
     assert changes([recorded(opened)], Facts(NOON, failing_sensors=[down])).to_clear == ()
 
 
 def test_a_refused_key_or_password_is_told_at_once() -> None:
-    opened, _ = open_and_end(Facts(NOON, failing_sensors=[FailingSensor("p__drop", 1, "host key", refused=True)]))
+    opened, _ = open_and_end(
+        Facts(NOON, failing_sensors=[FailingSensor("p__drop", timedelta(0), "host key", refused=True)])
+    )
     assert "ATOM_DROP_" in opened.message
 
 
 def test_another_sensor_that_fails_is_told() -> None:
-    opened, _ = open_and_end(Facts(NOON, failing_sensors=[FailingSensor("p__dias", 3, "x")]))
+    opened, _ = open_and_end(Facts(NOON, failing_sensors=[FailingSensor("p__dias", timedelta(minutes=2), "x")]))
     assert opened.kind is Kind.SENSOR_FAILING
 
 
@@ -331,7 +333,12 @@ MOMENTS = st.builds(
     failed_runs=st.lists(RUNS, max_size=3),
     held=st.lists(st.builds(HeldStep, st.just(MONDAY), st.sampled_from(["remessa", "batimento"]), st.text(max_size=5))),
     unknown=st.lists(st.sampled_from(["a.doc", "b.doc", "c.doc"]), unique=True),
-    failing_sensors=st.lists(st.builds(FailingSensor, st.just("p__drop"), st.integers(1, 5), st.just("x")), max_size=1),
+    failing_sensors=st.lists(
+        st.builds(
+            FailingSensor, st.just("p__drop"), st.sampled_from([timedelta(0), timedelta(minutes=9)]), st.just("x")
+        ),
+        max_size=1,
+    ),
 )
 
 

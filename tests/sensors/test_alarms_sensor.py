@@ -373,10 +373,18 @@ def test_a_drop_that_cannot_be_listed_three_times_is_told_until_it_can(house: Ho
     assert kinds(house) == []
 
 
+def test_a_sensor_that_failed_a_few_times_in_a_restart_is_no_alarm(house: House) -> None:
+    stopped = time.time() - 600
+    for seconds in (0, 10, 20):
+        tick(house.instance, f"{PORTFOLIO}__dias", TickStatus.FAILURE, stopped + seconds, "no code location")
+    look(house)
+    assert kinds(house) == []
+
+
 def test_a_server_that_refuses_the_key_is_told_at_once(house: House) -> None:
     tick(house.instance, f"{PORTFOLIO}__drop", TickStatus.FAILURE, time.time(), "host key changed", "AccessRefused")
     [found] = failing_sensors(house.instance, PORTFOLIO)
-    assert (found.failures, found.refused) == (1, True)
+    assert (found.lasting, found.refused) == (timedelta(0), True)
     look(house)
     assert kinds(house) == [Kind.DROP_UNREACHABLE]
 
