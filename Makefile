@@ -20,6 +20,7 @@ up: $(INSTALLED)  ## the Dagster UI and daemon over what is in $$ATOM_HOME (the 
 	$(BIN)/atom up
 
 test: $(INSTALLED)
+	tests/system-packages
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(INSTALLED)  ## lint, types, layouts

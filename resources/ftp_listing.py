@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 
 from resources.transport import RemoteFile
 
-# drwxr-xr-x 1 owner group 4096 Nov 22 12:43 name — some servers leave the group out.
+# drwxr-xr-x 1 owner group 4096 Nov 22 12:43 name — some servers leave the group out, some groups hold blanks.
 _UNIX = re.compile(
-    rb"(?P<kind>[-bcdlps])[-rwxsStTlL]{9}[+.@]?\s+\d+\s+(?:\S+\s+){1,2}?(?P<size>\d+)\s+"
-    rb"(?P<date>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{4}|\d{1,2}:\d{2})) (?P<name>.+)",
+    rb"(?P<kind>[-bcdlps])[-rwxsStTlL]{9}[+.@]?\s+\d+\s+(?:\S+\s+){1,4}?(?P<size>\d+)\s+"
+    rb"(?:[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{4}|\d{1,2}:\d{2})|\d{4}-\d{2}-\d{2}\s+\d{2}:\d{2}) (?P<name>.+)",
     re.DOTALL,
 )
 # 11-22-26  12:43PM  <DIR>  name
