@@ -6,14 +6,14 @@ Facts only: which day is made is the plan's to decide. Dagster's runs, the other
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 
-from atom_pipeline.day import SENDING, stale_days
+from atom_pipeline.day import SENDING, KnownBase, stale_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.plan.days import Day
-from resources.ledger_look import LedgerLook
+from resources.ledger_look import LedgerLook, Memory
 from resources.ledger_records import Base, WaveStatus
 from resources.runtime import PortfolioRuntime
 
@@ -32,16 +32,41 @@ class DayFacts:
     said: tuple[str, ...] = ()
 
 
-def looking(runtime: PortfolioRuntime) -> tuple[PortfolioRuntime, LedgerLook]:
-    """The portfolio over one look at its ledger, for one decision."""
-    look = LedgerLook(runtime.engine, runtime.name)
-    one = copy(runtime)
-    one.ledger = look
-    return one, look
+@dataclass
+class Look(PortfolioRuntime):
+    """A portfolio at one moment, for one decision: each question is asked of the ledger once, nothing is written."""
+
+    memory: Memory = field(default_factory=Memory, repr=False)
+
+    @cached_property
+    def ledger(self) -> LedgerLook:
+        return LedgerLook(self.engine, self.name, self.memory)
+
+    @cached_property
+    def _inputs(self) -> tuple[dict[date, KnownBase], dict[date, str]]:
+        return super().inputs()
+
+    def inputs(self) -> tuple[dict[date, KnownBase], dict[date, str]]:
+        return self._inputs
 
 
-def day_facts(runtime: PortfolioRuntime) -> DayFacts:
-    """The days that may have to be made. ``runtime`` is better one that is ``looking``: much is asked twice."""
+def looking(runtime: PortfolioRuntime, memory: Memory | None = None) -> Look:
+    """A look at a portfolio. ``memory`` spares the next look what has not changed since this one."""
+    one = Look(
+        runtime.settings,
+        runtime.catalogue,
+        runtime.engine,
+        runtime.clock,
+        postgres_url=runtime.postgres_url,
+        others=runtime.others,
+        memory=memory or Memory(),
+    )
+    one.calendar = runtime.calendar
+    return one
+
+
+def day_facts(runtime: Look) -> DayFacts:
+    """The days that may have to be made."""
     bases, inputs = runtime.inputs()
     stale = stale_days(bases, inputs, list(inputs))
     made = {base.day: base for base in runtime.ledger.bases()}

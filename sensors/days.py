@@ -13,6 +13,7 @@ from assets.common import day_activity
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.plan.days import DaysPlan, Request, plan_days
 from resources.day_facts import day_facts, looking
+from resources.ledger_look import Memory
 from resources.runtime import PortfolioRuntime
 from sensors.opened import OpenedOnce
 from sensors.runs import ATTEMPT_TAG, CONTENT_TAG, PORTFOLIO_TAG, WHY_TAG, DayRuns
@@ -28,7 +29,7 @@ def build_days_sensor(catalogue: Catalogue, keys: Collection[dg.AssetKey], opene
     """The sensor of one portfolio; ``keys`` are all its assets."""
     portfolio = catalogue.portfolio
     name = portfolio.portfolio
-    runs = DayRuns(name, job_name(name), keys)
+    runs, memory = DayRuns(name, job_name(name), keys), Memory()
 
     @dg.sensor(
         name=days_sensor_name(name),
@@ -39,7 +40,7 @@ def build_days_sensor(catalogue: Catalogue, keys: Collection[dg.AssetKey], opene
         "que pode enviar o que não podia, o que falhou e pode dar certo. O motivo de cada consulta diz o que espera.",
     )
     def dias(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        plan = look(opened.portfolio(name), runs, context.instance)
+        plan = look(opened.portfolio(name), runs, context.instance, memory)
         if plan.request is None:
             return dg.SensorResult(skip_reason="\n".join(plan.said))
         context.log.info("\n".join(plan.said))
@@ -48,15 +49,17 @@ def build_days_sensor(catalogue: Catalogue, keys: Collection[dg.AssetKey], opene
     return dias
 
 
-def look(runtime: PortfolioRuntime, runs: DayRuns, instance: dg.DagsterInstance) -> DaysPlan:
+def look(
+    runtime: PortfolioRuntime, runs: DayRuns, instance: dg.DagsterInstance, memory: Memory | None = None
+) -> DaysPlan:
     """Gather the facts and decide. Dagster is asked first: a run that ends meanwhile is then still seen as under way,
     and never as one that left its day behind."""
     under_way = runs.under_way(instance)
-    one, ledger = looking(runtime)
+    one = looking(runtime, memory)
     facts = day_facts(one)
     days = {day.day for day in facts.days}
     wanted = {day_activity(day.isoformat()): day for day in (*days, *(run.day for run in under_way))}
-    held = [wanted[activity] for activity in ledger.held(wanted)]
+    held = [wanted[activity] for activity in one.ledger.held(wanted)]
     ended = [] if under_way else runs.ended(instance, days)
     return plan_days(facts.days, [*under_way, *ended], one.now(), held=sorted(held), later=facts.later, said=facts.said)
 

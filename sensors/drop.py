@@ -89,10 +89,9 @@ def poll(
     """Plan from a listing and one look at the ledger."""
     raw = {printable(file.name): file.name for file in found}
     seen = [Seen(printable(file.name), file.size, file.mtime) for file in found]
-    _, ledger = looking(runtime)
     return plan_poll(
         seen,
-        ledger.drop_names(),
+        looking(runtime).ledger.drop_names(),
         read_cursor(cursor),
         lambda name: names.meaning(raw[name]),
         datetime.now(runtime.zone),
@@ -163,8 +162,7 @@ def collection_under_way(instance: dg.DagsterInstance, runtime: PortfolioRuntime
     """Which collection of the portfolio is queued or at work, in words; one whose process is gone does not count."""
     job = collect_job_name(runtime.name)
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=list(UNDER_WAY)))
-    _, ledger = looking(runtime)
-    at_work = bool(ledger.held([COLLECTING]))
+    at_work = bool(looking(runtime).ledger.held([COLLECTING]))
     for record in records:
         since = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
         started = record.dagster_run.status is DagsterRunStatus.STARTED

@@ -20,8 +20,9 @@ from enum import StrEnum
 RESOLUTION = timedelta(minutes=2)
 DONE_SUFFIXES = (".done", ".ok")
 MOST_PENDING = 1000
-# Pauses after an attempt that left a file as it was: the last one is kept to for good.
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30))
+# Pauses after an attempt that left a file as it was: the last one is kept to for good. The first lets the next poll,
+# a minute later, try again.
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (45, 300, 900, 1800))
 # Pauses after a refusal of access, however many there were: an account must not be locked (FAULTS 13 and 14).
 REFUSAL_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (10, 30, 60))
 _NAMES_SAID = 8
