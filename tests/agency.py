@@ -12,6 +12,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import polars as pl
+from dagster._core.event_api import EventRecordsResult
+from dagster._core.storage.event_log import InMemoryEventLogStorage
+from sqlalchemy import Connection
 
 from assets.build import build_defs, job_name
 from atom_pipeline.layout.schema import record_schema
@@ -27,6 +30,44 @@ AFTER_THE_DEADLINE = time(6, 45)
 
 # People with valid check digits who do not exist.
 ANA, BIA, CAIO, DORA = "52998224725", "11144477735", "39053344705", "12345678909"
+
+
+class EventsOfRuns(InMemoryEventLogStorage):
+    """Dagster's log with the events of each run and no history of assets, which is half of what a small day costs.
+
+    No rule reads that history (the ledger and the lake are the memory); Dagster looks up in it which version of each
+    input an asset was made from, and which materialization a check is about. The command line's and the demo's tests
+    run their days on a whole instance, with PostgreSQL.
+    """
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        statement = self.prepare_insert_event(event)
+        with self._connect() as connection:
+            connection.execute(statement)
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        with self._db_lock, self._held_conn.begin():
+            yield self._held_conn
+
+    def get_asset_records(self, asset_keys: Sequence[dg.AssetKey] | None = None) -> list[Any]:  # noqa: ARG002
+        return []
+
+    def fetch_materializations(self, *_: Any, **__: Any) -> EventRecordsResult:
+        return EventRecordsResult([], "", False)
+
+    def fetch_observations(self, *_: Any, **__: Any) -> EventRecordsResult:
+        return EventRecordsResult([], "", False)
+
+
+@contextmanager
+def small_instance() -> Iterator[dg.DagsterInstance]:
+    """An instance for one test, in memory, that keeps runs and their events."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.event_log_storage.dispose()
+        instance._event_storage = EventsOfRuns()
+        instance._event_storage.register_instance(instance)
+        yield instance
 
 
 @dataclass
@@ -149,7 +190,7 @@ def agency(
     def clock() -> datetime:
         return moment[0]
 
-    with open_portfolios(settings, clock=clock) as portfolios, dg.DagsterInstance.ephemeral() as instance:
+    with open_portfolios(settings, clock=clock) as portfolios, small_instance() as instance:
         if portfolio is None:
             (portfolio,) = portfolios
         runtime = portfolios[portfolio]
