@@ -292,10 +292,13 @@ class LedgerMassiva(Section):
             return f"{count} {newest.isoformat() if newest else '-'}"
 
     def last_outcomes(self, day: date, count: int) -> list[tuple[datetime, bool]]:
-        """(moment, failed) of the newest answers of OMNE's on a day, oldest first; 429 is no failure."""
+        """(moment, failed) of the newest answers of OMNE's on a day, oldest first; 429 is left out.
+
+        A message that failed counts as often as it was tried, all at the moment of its last answer.
+        """
         failed = case((messages.c.status == Status.ACEITO, False), else_=True)
         query = (
-            select(messages.c.answered_at, failed)
+            select(messages.c.answered_at, failed, messages.c.attempts)
             .where(
                 self._own(),
                 messages.c.day == day,
@@ -307,7 +310,8 @@ class LedgerMassiva(Section):
             .limit(count)
         )
         with self.engine.connect() as connection:
-            return [(at, bool(failed)) for at, failed in reversed(connection.execute(query).all())]
+            newest = connection.execute(query).all()
+        return [(at, bool(failed)) for at, failed, tried in reversed(newest) for _ in range(tried if failed else 1)]
 
     def paused_until(self, day: date) -> datetime | None:
         """Until when OMNE asked everybody to wait (429, 503), by the answers on the record."""

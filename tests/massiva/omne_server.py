@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class OmneServer:
         self.accepted: Counter[Message] = Counter()
         self.taken: list[dict[str, Any]] = []
         self.refused: Counter[Message] = Counter()
-        self.at_once, self.most_at_once = 0, 0
+        self.at_once, self.most_at_once, self.hanging = 0, 0, 0
         self.keeps_bodies = True
         self.delay = 0.0
         self.default = ACCEPT
@@ -79,6 +80,12 @@ class OmneServer:
     def twice(self) -> dict[Message, int]:
         """What was accepted more than once: must be empty."""
         return {message: count for message, count in self.accepted.items() if count > 1}
+
+    def wait_until_idle(self, seconds: float = 5.0) -> None:
+        """Until no request is being answered, hanging ones aside: what has left a killed sender has arrived."""
+        deadline = time.monotonic() + seconds
+        while self.at_once > self.hanging and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     # One connection.
 
@@ -123,7 +130,11 @@ class OmneServer:
         elif chosen.status == 400:
             self.refused[key] += 1
         if chosen.hang:
-            await asyncio.sleep(3600)
+            self.hanging += 1
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                self.hanging -= 1
         if chosen.status is None:
             return False
         await _send(writer, chosen.status, chosen.body, chosen.headers, cut=chosen.cut)

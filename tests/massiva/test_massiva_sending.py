@@ -88,19 +88,19 @@ def test_only_contracts_that_are_ativo_in_the_newest_base_are_written_to(house: 
 def test_a_base_that_changes_while_messages_go_is_looked_at_before_the_next_ones(
     house: House, omne: OmneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = messages(30)
+    rows = messages(12)
     prepared(house, rows)
     monkeypatch.setattr("resources.massiva_sending.LOOK_AGAIN_SECONDS", 0.0)
-    paid = rows[20]["contrato"]
+    paid = rows[11]["contrato"]
 
     def pay(_: dict[str, Any]) -> None:
-        if sum(omne.accepted.values()) == 8:
+        if sum(omne.accepted.values()) == 3:
             house.base(active(rows) | {paid: "BLOQUEIO PARCIAL"})
 
     omne.after = pay
     progress = house.send()
-    assert progress.accepted == 29
-    assert (rows[20]["numero"], 1) not in omne.accepted and omne.twice == {}
+    assert progress.accepted == 11
+    assert (rows[11]["numero"], 1) not in omne.accepted and omne.twice == {}
 
 
 def test_a_file_that_is_not_in_the_base_yet_stops_every_message(house: House, omne: OmneServer) -> None:
