@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atom_pipeline.alarm_causes import Alarm, Kind, Severity
 from atom_pipeline.alarm_facts import (
     WATCHED,
     Carga,
@@ -26,7 +27,7 @@ from atom_pipeline.alarm_facts import (
     days_at_hand,
     days_watched,
 )
-from atom_pipeline.alarms import MOST_OF_A_KIND, Alarm, Kind, Severity, changes, wanted
+from atom_pipeline.alarms import MOST_OF_A_KIND, changes, wanted
 from atom_pipeline.calendar import WorkingCalendar
 from atom_pipeline.day import DayFile, Decision, Outcome, Taken, carga_due_at, expected_files
 from atom_pipeline.layout.catalogue import load_catalogue
@@ -301,6 +302,12 @@ def test_of_a_kind_that_comes_in_masses_the_oldest_are_told_and_the_rest_counted
     assert len(found) == MOST_OF_A_KIND + 1
     assert "35 ao todo" in found[-1].message
     assert {one.key for one in wanted(Facts(NOON, unknown=names[:MOST_OF_A_KIND]))} == {one.key for one in found[:-1]}
+
+
+@pytest.mark.parametrize("kind", ["arquivo-atrasado", "de-outra-versao"])
+def test_an_alarm_of_any_kind_without_a_day_can_end(kind: str) -> None:
+    [cleared] = changes([Recorded(f"{kind}:muitos", kind, None)], Facts(NOON)).to_clear
+    assert cleared.why == "a causa não existe mais"
 
 
 def test_an_alarm_that_is_too_old_to_be_watched_does_not_end_as_if_it_were_solved() -> None:

@@ -9,7 +9,8 @@ import pytest
 from receivers import SECRET, http_receiver
 from typer.testing import CliRunner, Result
 
-from atom_pipeline.alarms import Alarm, Changes, Kind
+from atom_pipeline.alarm_causes import Alarm, Kind
+from atom_pipeline.alarms import Changes
 from atom_pipeline.cli import app
 from atom_pipeline.errors import AtomError
 from resources.ledger import Ledger

@@ -25,7 +25,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from receivers import SECRET, Receiver, http_receiver
 
-from atom_pipeline.alarms import Alarm, Changes, Clearing, Kind
+from atom_pipeline.alarm_causes import Alarm, Kind
+from atom_pipeline.alarms import Changes, Clearing
 from resources.instance import environment
 from resources.ledger import Ledger
 from resources.ledger_deliveries import LONGEST_WAIT, waiting_time

@@ -31,7 +31,7 @@ from receivers import SECRET, http_receiver
 
 from assets.build import job_name
 from assets.common import asset_key, told_to_people
-from atom_pipeline.alarms import Kind
+from atom_pipeline.alarm_causes import Kind
 from atom_pipeline.layout.catalogue import Catalogue, load_catalogue
 from atom_pipeline.layout.model import Stage
 from resources.file_server import ConflictError, FileServerError
