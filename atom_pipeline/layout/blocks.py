@@ -21,11 +21,13 @@ from atom_pipeline.errors import FileRefused
 
 BLOCK_BYTES = 64 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
-SCANNED = 1 << 20  # bytes looked at in one go: temporaries stay in the processor's cache
+SCANNED = 1 << 18  # bytes looked at in one go: temporaries stay in the processor's cache
+_PIECE = 64 * 1024  # looked at in one go from a block's end
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
+Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
 
 
@@ -33,12 +35,12 @@ Positions = npt.NDArray[np.int64]
 class Block:
     """Whole lines of a file.
 
-    ``data`` ends with a line's end (one is added where the file's last line has none). ``first_line`` is the physical
+    ``array`` ends with a line's end (one is added where the file's last line has none). ``first_line`` is the physical
     number of its first line, from 1; ``offset`` the place of its first byte in the file, from 0. ``record_length`` is
     set for files without line breaks: each line is then that many bytes.
     """
 
-    data: bytes
+    array: Bytes
     offset: int
     first_line: int
     last: bool
@@ -46,8 +48,9 @@ class Block:
     record_length: int | None = None
 
     @cached_property
-    def array(self) -> npt.NDArray[np.uint8]:
-        return np.frombuffer(self.data, dtype=np.uint8)
+    def data(self) -> bytes:
+        """A copy of all bytes; what is done for every block looks at ``array``."""
+        return self.array.tobytes()
 
     @cached_property
     def _newlines(self) -> Positions:
@@ -57,7 +60,7 @@ class Block:
     def starts(self) -> Positions:
         """Where each line begins in ``data``."""
         if self.record_length is not None:
-            return np.arange(0, len(self.data), self.record_length, dtype=np.int64)
+            return np.arange(0, len(self.array), self.record_length, dtype=np.int64)
         starts = np.empty(len(self._newlines), dtype=np.int64)
         starts[:1] = 0
         starts[1:] = self._newlines[:-1] + 1
@@ -68,7 +71,7 @@ class Block:
         """Where each line ends, its line break (LF or CR LF) not included."""
         ends: Positions
         if self.record_length is not None:
-            ends = np.minimum(self.starts + self.record_length, len(self.data))
+            ends = np.minimum(self.starts + self.record_length, len(self.array))
             return ends
         ends = self._newlines
         before = self.array[np.maximum(ends - 1, 0)] == 13
@@ -82,7 +85,7 @@ class Block:
 
     @cached_property
     def ascii(self) -> bool:
-        return self.data.isascii()
+        return int(self.array.max(initial=0)) < 0x80
 
     @property
     def height(self) -> int:
@@ -93,7 +96,7 @@ class Block:
         return rows + self.first_line
 
     def line(self, row: int) -> bytes:
-        return self.data[self.starts[row] : self.ends[row]]
+        return self.array[self.starts[row] : self.ends[row]].tobytes()
 
     def original(self, row: int) -> str:
         """The line for a person, exact; see ``printable``."""
@@ -122,18 +125,48 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
-def positions_of(array: npt.NDArray[np.uint8], byte: int) -> Positions:
+def positions_of(array: Bytes, byte: int) -> Positions:
     """Where a byte stands in an array of bytes."""
     return positions_where(array, lambda piece: piece == byte)
 
 
-def positions_where(
-    array: npt.NDArray[np.uint8], wanted: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
-) -> Positions:
+def positions_where(array: Bytes, wanted: Callable[[Bytes], npt.NDArray[np.bool_]]) -> Positions:
     """Where bytes are as wanted, looked at in pieces that fit the processor's cache."""
     starts = range(0, len(array), SCANNED)
     found = [np.flatnonzero(wanted(array[start : start + SCANNED])) + start for start in starts]
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+
+def _content(array: Bytes, without: bytes) -> int:
+    """Where the bytes end once those of ``without`` at the end are left out; looked at from the end, piece by piece."""
+    stop = len(array)
+    while stop:
+        start = max(0, stop - _PIECE)
+        piece = array[start:stop].tobytes().rstrip(without)
+        if piece:
+            return start + len(piece)
+        stop = start
+    return 0
+
+
+def _first_newline(array: Bytes, start: int) -> int:
+    """Where the first LF from a place on stands; -1 for none."""
+    for place in range(start, len(array), _PIECE):
+        found = array[place : place + _PIECE].tobytes().find(b"\n")
+        if found >= 0:
+            return place + found
+    return -1
+
+
+def _last_newline(array: Bytes, stop: int) -> int:
+    """Where the last LF before a place stands; -1 for none."""
+    while stop:
+        start = max(0, stop - _PIECE)
+        found = array[start:stop].tobytes().rfind(b"\n")
+        if found >= 0:
+            return start + found
+        stop = start
+    return -1
 
 
 class BlockReader:
@@ -152,8 +185,8 @@ class BlockReader:
         max_line_bytes: int = MAX_LINE_BYTES,
         record_length: int | None = None,
     ) -> None:
+        self.encoding = encoding
         self._stream = stream
-        self._encoding = encoding
         self._name = name
         self._block_bytes = block_bytes
         self._max_line_bytes = max_line_bytes
@@ -167,21 +200,18 @@ class BlockReader:
     def next_block(self) -> Block | None:
         """The next whole lines, or None at the end. Raises FileRefused LINHA_LONGA, CODIFICACAO, FORA_DO_LAYOUT."""
         while not self._ended:
-            chunk = self._stream.read(self._block_bytes)
-            data = self._carry + chunk if self._carry else chunk
+            array = self._read()
             if not self._started:
-                data = self._without_bom(data)
+                array = self._without_bom(array)
                 self._started = True
-            self._ended = not chunk
-            cut = self._cut(data)
-            self._carry = data[cut:]
             if self._ended:
-                block = self._last(data)
                 self._carry = b""
-                return block
+                return self._last(array.tobytes())
+            cut = self._cut(array)
+            self._carry = array[cut:].tobytes()
             self._refuse_a_long_carry()
             if cut:
-                return self._block(data[:cut], last=False)
+                return self._block(array[:cut], last=False)
         return None
 
     def put_back(self, tail: bytes) -> None:
@@ -191,13 +221,27 @@ class BlockReader:
             self._offset -= len(tail)
             self._line -= tail.count(b"\n")
 
-    def _block(self, data: bytes, *, last: bool) -> Block:
-        block = Block(data, self._offset, self._line, last, self._encoding, self._record_length)
+    def _read(self) -> Bytes:
+        """What was carried over and the next bytes, without copying these. Notes the stream's end."""
+        carried = len(self._carry)
+        array = np.empty(carried + self._block_bytes, dtype=np.uint8)
+        array[:carried] = np.frombuffer(self._carry, dtype=np.uint8)
+        if isinstance(self._stream, io.BufferedIOBase):
+            read = self._stream.readinto(array[carried:].data)
+        else:
+            chunk = self._stream.read(self._block_bytes)
+            read = len(chunk)
+            array[carried : carried + read] = np.frombuffer(chunk, dtype=np.uint8)
+        self._ended = not read
+        return array[: carried + read]
+
+    def _block(self, array: Bytes, *, last: bool) -> Block:
+        block = Block(array, self._offset, self._line, last, self.encoding, self._record_length)
         if block.height:
             longest = int(block.lengths.argmax())
             if block.lengths[longest] > self._max_line_bytes:
                 raise self._too_long(self._line + longest)
-        self._offset += len(data)
+        self._offset += len(array)
         self._line += block.height
         return block
 
@@ -208,16 +252,16 @@ class BlockReader:
             data = data[:-1].rstrip(b"\r\n")
         if not data:
             return None
-        return self._block(data if self._record_length else data + b"\n", last=True)
+        whole = bytearray(data if self._record_length else data + b"\n")
+        return self._block(np.frombuffer(whole, dtype=np.uint8), last=True)
 
-    def _cut(self, data: bytes) -> int:
+    def _cut(self, array: Bytes) -> int:
         """Where the whole lines end. Line breaks without a later line are kept back: they may end the file."""
         if self._record_length:
-            whole = len(data.rstrip(b"\r\n")) // self._record_length
-            return whole * self._record_length
-        content = len(data.rstrip(b"\r\n\x1a"))
-        after = data.find(b"\n", content)
-        return after + 1 if after >= 0 and content else data.rfind(b"\n", 0, content) + 1
+            return _content(array, b"\r\n") // self._record_length * self._record_length
+        content = _content(array, b"\r\n\x1a")
+        after = _first_newline(array, content)
+        return after + 1 if after >= 0 and content else _last_newline(array, content) + 1
 
     def _refuse_a_long_carry(self) -> None:
         line = self._carry.lstrip(b"\r\n")
@@ -241,16 +285,17 @@ class BlockReader:
             line=line,
         )
 
-    def _without_bom(self, data: bytes) -> bytes:
-        if data.startswith(_UTF8_BOM) and self._encoding == "utf-8":
+    def _without_bom(self, array: Bytes) -> Bytes:
+        data = array[: len(_UTF8_BOM)].tobytes()
+        if data.startswith(_UTF8_BOM) and self.encoding == "utf-8":
             self._offset = len(_UTF8_BOM)
-            return data[len(_UTF8_BOM) :]
+            return array[len(_UTF8_BOM) :]
         if data.startswith((_UTF8_BOM, *_UTF16_BOMS)):
             raise FileRefused(
                 "CODIFICACAO",
-                f"o arquivo começa com uma marca de Unicode (BOM); o layout é {self._encoding}",
-                f"grave o arquivo em {self._encoding}, sem BOM",
+                f"o arquivo começa com uma marca de Unicode (BOM); o layout é {self.encoding}",
+                f"grave o arquivo em {self.encoding}, sem BOM",
                 file=self._name,
                 line=1,
             )
-        return data
+        return array

@@ -6,6 +6,7 @@ accents are all valid UTF-8 was written in UTF-8: it is refused whole, since eve
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.blocks import SCANNED, Block, Positions, positions_where
 
+_DELETE = re.compile(b"\x7f")
 _UNDEFINED_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 
 
@@ -55,7 +57,7 @@ class CharacterCheck:
         rows = np.searchsorted(block.starts, suspects, side="right") - 1
         unique, first = np.unique(rows, return_index=True)
         for row, at in zip(unique.tolist(), suspects[first].tolist(), strict=True):
-            byte, within = block.data[at], at - int(block.starts[row]) + 1
+            byte, within = int(block.array[at]), at - int(block.starts[row]) + 1
             faults[row] = f"byte 0x{byte:02X} na posição {within} da linha (byte {block.offset + at + 1} do arquivo)"
         mended = block.array.copy()
         mended[suspects] = 32
@@ -63,7 +65,7 @@ class CharacterCheck:
             for row in unique.tolist():
                 line = mended[block.starts[row] : block.ends[row]]
                 line[line >= 0x80] = 32
-        return Cleaned(replace(block, data=mended.tobytes()), faults)
+        return Cleaned(replace(block, array=mended), faults)
 
     def finish(self) -> None:
         """Raise FileRefused CODIFICACAO when all that is not ASCII in the file is UTF-8 and should not be."""
@@ -81,7 +83,7 @@ class CharacterCheck:
         if self._first_accent is None:
             self._first_accent = block.offset + int(np.argmax(block.array >= 0x80))
         try:
-            block.data.decode("utf-8")
+            str(block.array.data, "utf-8")
         except UnicodeDecodeError:
             self._all_utf8 = False
 
@@ -102,7 +104,7 @@ class CharacterCheck:
     def _may_hold_forbidden(self, block: Block) -> bool:
         """A cheap look: more control characters than line breaks, or a byte of the upper half that is not allowed."""
         breaks = 0 if block.record_length else block.height + int((block.array[block.ends] == 13).sum())
-        if count_between(block.array, 0, 32) != breaks or b"\x7f" in block.data:
+        if count_between(block.array, 0, 32) != breaks or _DELETE.search(block.array.data):
             return True
         if block.ascii or self._encoding == "utf-8":
             return False
@@ -111,8 +113,17 @@ class CharacterCheck:
 
 def count_between(array: npt.NDArray[np.uint8], first: int, size: int) -> int:
     """How many bytes are among the ``size`` values from ``first`` on."""
-    pieces = (array[start : start + SCANNED] for start in range(0, len(array), SCANNED))
-    return sum(int(np.count_nonzero((piece - np.uint8(first) if first else piece) < size)) for piece in pieces)
+    shifted, among = (
+        np.empty(SCANNED, dtype=np.uint8),
+        np.empty(SCANNED, dtype=bool),
+    )
+    count = 0
+    for start in range(0, len(array), SCANNED):
+        piece = array[start : start + SCANNED]
+        if first:
+            piece = np.subtract(piece, np.uint8(first), out=shifted[: len(piece)])
+        count += int(np.count_nonzero(np.less(piece, size, out=among[: len(piece)])))
+    return count
 
 
 def _invalid_utf8(block: Block) -> Positions:

@@ -59,8 +59,8 @@ def _check_digits(column: pl.Expr, weights: Sequence[int]) -> pl.Expr:
 
 
 def _digit(total: pl.Expr) -> pl.Expr:
-    remainder = total % 11
-    return pl.when(remainder < 2).then(0).otherwise(11 - remainder)
+    """The digit: what is missing from the total to a multiple of 11, and 0 for ten and eleven."""
+    return (11 - total % 11) % 11 % 10
 
 
 def _cpf(column: pl.Expr) -> pl.Expr:

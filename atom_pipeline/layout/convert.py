@@ -8,8 +8,9 @@ done, and masks of faulty rows are made only for a fault that exists. Cutting li
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ import polars as pl
 
 from atom_pipeline.layout.checks import rule_expression
 from atom_pipeline.layout.dates import spelling
-from atom_pipeline.layout.documents import canonical_documents, document_rule, person
+from atom_pipeline.layout.documents import DOCUMENT_RULES, canonical_documents, document_rule, person
 from atom_pipeline.layout.model import Field, FieldType, Record, Rule, Severity
 from atom_pipeline.layout.schema import PRECISION, field_type
 
@@ -180,10 +181,12 @@ class FieldPlan:
         match self.field.type:
             case FieldType.DATE:
                 parsed = value.str.to_date(how.directive, strict=False)
+                parsed = pl.when(parsed >= date.min).then(parsed)  # Python and databases know no year 0
             case FieldType.TIME:
                 parsed = value.str.to_time(how.directive, strict=False)
             case _:
                 parsed = value.str.to_datetime(how.directive, strict=False, time_unit="us")
+                parsed = pl.when(parsed >= datetime.min).then(parsed)
         # The parser alone takes short numbers, spaces and signs inside a value.
         if how.digits_only:
             shaped = value.cast(pl.UInt64, strict=False).is_not_null() & ~value.str.starts_with("+")
@@ -229,7 +232,8 @@ class FieldPlan:
                     f"{'mínimo' if low else 'máximo'} {limit}",
                 )
         for check in field.checks:
-            good = rule_expression(check.rule, column)
+            is_document = check.rule in DOCUMENT_RULES
+            good = pl.col(_valid(self.name, check.rule)) if is_document else rule_expression(check.rule, column)
             if check.rule is Rule.CPF_CNPJ and field.person_type:
                 whose = person(pl.col(field.person_type))
                 length = column.str.len_bytes()
@@ -252,9 +256,24 @@ class RecordPlan:
         self.spans = [(field.name, start, stop) for field, start, stop in record.spans()] if record.length else []
         self.checks = [(plan, rule) for plan in self.fields for rule in plan.rules()]
         self.schema = {plan.name: plan.dtype for plan in self.fields}
+        self._parts: dict[frozenset[int], RecordPlan] = {}
 
     def field(self, name: str) -> FieldPlan:
         return self.fields[self.names.index(name)]
+
+    def part(self, places: frozenset[int]) -> RecordPlan:
+        """The plan of some of the fields, and of those that these need to be checked (who a document belongs to)."""
+        if places not in self._parts:
+            names = {self.names[place] for place in places}
+            names |= {plan.field.person_type for plan in self.fields if plan.name in names and plan.field.person_type}
+            part = copy(self)
+            part.fields = [plan for plan in self.fields if plan.name in names]
+            part.names = [plan.name for plan in part.fields]
+            part.spans = [span for span in self.spans if span[0] in names]
+            part.checks = [(plan, rule) for plan, rule in self.checks if plan.name in names]
+            part.schema = {plan.name: plan.dtype for plan in part.fields}
+            self._parts[places] = part
+        return self._parts[places]
 
 
 def convert(plan: RecordPlan, raw: pl.DataFrame) -> Decoded:
@@ -283,13 +302,19 @@ def _stripped(plan: RecordPlan, raw: pl.DataFrame) -> pl.DataFrame:
     """The raw columns with text and digits stripped of blanks, and documents in their canonical form."""
     texts = [field.name for field in plan.fields if field.field.type in {FieldType.TEXT, FieldType.DIGITS}]
     raw = raw.with_columns(pl.col(texts).str.strip_chars(" ")) if texts else raw
-    documents = []
+    kinds: dict[tuple[Rule, bool], list[FieldPlan]] = {}
     for field in plan.fields:
         if field.document is not None:
-            told_by = field.field.person_type
-            persons = raw.select(person(pl.col(told_by))).to_series() if told_by else None
-            documents.append(canonical_documents(raw[field.name], field.document, persons).alias(field.name))
-    return raw.with_columns(documents) if documents else raw
+            kinds.setdefault((field.document, field.field.person_type is not None), []).append(field)
+    for (rule, told), fields in kinds.items():  # one under another, since each look has a price of its own
+        values = pl.concat([raw[field.name] for field in fields])
+        persons = [person(pl.col(field.field.person_type or "")).alias(field.name) for field in fields]
+        whose = pl.concat(raw.select(persons).get_columns()) if told else None
+        documents = canonical_documents(values, rule, whose)
+        raw = raw.with_columns(
+            documents.slice(i * raw.height, raw.height).alias(field.name) for i, field in enumerate(fields)
+        )
+    return raw
 
 
 def _absent_or_wrong(field: FieldPlan, typed: pl.Series, blank: pl.Series, raw: pl.Series) -> Iterator[Fault]:
@@ -311,15 +336,26 @@ def _broken_rules(
     if not plan.checks or not raw.height:
         return
     constants = [field.name for field in plan.fields if field.field.equals is not None]
-    both = frame.hstack([raw[name].alias(_raw(name)) for name in constants])
-    broken = both.select((~rule.good).any().alias(str(i)) for i, (_, rule) in enumerate(plan.checks)).row(0)
-    which = [i for i, is_broken in enumerate(broken) if is_broken]
-    if not which:
-        return
-    masks = both.select((~plan.checks[i][1].good).fill_null(False).alias(str(i)) for i in which)
-    for i in which:
-        field, rule = plan.checks[i]
-        yield field, rule, masks[str(i)].arg_true().to_numpy()
+    both = frame.hstack([raw[name].alias(_raw(name)) for name in constants]).hstack(_valid_documents(plan, frame))
+    masks = both.select((~rule.good).alias(str(i)) for i, (_, rule) in enumerate(plan.checks))
+    for (field, rule), mask in zip(plan.checks, masks, strict=True):
+        if mask.any():
+            yield field, rule, mask.fill_null(False).arg_true().to_numpy()
+
+
+def _valid_documents(plan: RecordPlan, frame: pl.DataFrame) -> list[pl.Series]:
+    """Whether each document is valid: all columns with the same rule under one another, for it has many steps."""
+    kinds: dict[Rule, list[str]] = {}
+    for field in plan.fields:
+        for check in field.field.checks:
+            if check.rule in DOCUMENT_RULES:
+                kinds.setdefault(check.rule, []).append(field.name)
+    found = []
+    for rule, names in kinds.items():
+        values = pl.concat([frame[name] for name in names])
+        good = values.to_frame("value").select(rule_expression(rule, pl.col("value"))).to_series()
+        found += [good.slice(i * frame.height, frame.height).alias(_valid(name, rule)) for i, name in enumerate(names)]
+    return found
 
 
 def _rule_details(field: FieldPlan, rule: ValueRule, frame: pl.DataFrame, raw: pl.DataFrame, rows: Rows) -> list[str]:
@@ -335,6 +371,10 @@ def _rule_details(field: FieldPlan, rule: ValueRule, frame: pl.DataFrame, raw: p
 
 def _raw(name: str) -> str:
     return f"{name}:texto"
+
+
+def _valid(name: str, rule: Rule) -> str:
+    return f"{name}:{rule.value}"
 
 
 def _escaped(mark: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +28,7 @@ from atom_pipeline.layout.characters import CharacterCheck
 from atom_pipeline.layout.convert import RecordPlan
 from atom_pipeline.layout.delimited import DelimitedDecoder
 from atom_pipeline.layout.excel import ExcelDecoder
-from atom_pipeline.layout.fixed import FixedDecoder
+from atom_pipeline.layout.fixed import QUICK_BLOCK_BYTES, QUICK_FROM, FixedDecoder
 from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout, RecordRole, Version
 from atom_pipeline.layout.rejects import FLAGS_SCHEMA, Reject, from_line_fault, rejects_frame, sort_rows
 from atom_pipeline.layout.schema import record_schema
@@ -83,7 +84,8 @@ class FileReader:
 
     The last portion may be followed by ``FileRefused`` (a trailer that disagrees stands at the end): nothing of the
     file may be used before the iterator is exhausted. Keys that stand twice, and the share of refused rows, are of the
-    whole file and are looked at by ``read_file``.
+    whole file and are looked at by ``read_file``. ``quick``: by compiled loops (see ``fixed``); by default where the
+    file is large enough.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class FileReader:
         excel: bool = False,
         block_bytes: int = BLOCK_BYTES,
         max_line_bytes: int = MAX_LINE_BYTES,
+        quick: bool | None = None,
     ) -> None:
         self.layout = layout
         self.name = name
@@ -107,6 +110,7 @@ class FileReader:
         self.plans = [RecordPlan(record) for record in self.version.records]
         self.tally = Tally(self.version, name)
         self._excel = excel
+        self._quick = self.stream.seek(0, SEEK_END) >= QUICK_FROM if quick is None else quick
         self._block_bytes = block_bytes
         self._max_line_bytes = max_line_bytes
 
@@ -137,7 +141,7 @@ class FileReader:
             self.stream,
             shape.encoding,
             name=self.name,
-            block_bytes=self._block_bytes,
+            block_bytes=min(self._block_bytes, QUICK_BLOCK_BYTES) if self._quick else self._block_bytes,
             max_line_bytes=self._max_line_bytes,
             record_length=self.version.records[0].length
             if isinstance(shape, FixedFormat) and shape.newline == "none"
@@ -146,7 +150,7 @@ class FileReader:
         if isinstance(shape, DelimitedFormat):
             characters = CharacterCheck(shape.encoding, self.name, allowed=shape.delimiter)
             return DelimitedDecoder(self.plans, shape, reader, characters, self.name)
-        return FixedDecoder(self.plans, reader, CharacterCheck(shape.encoding, self.name))
+        return FixedDecoder(self.plans, reader, CharacterCheck(shape.encoding, self.name), quick=self._quick)
 
     def portions(self) -> Iterator[ReadPortion]:
         """Yield the file's rows, then check header, trailer and totals. Raises FileRefused."""
@@ -193,6 +197,7 @@ def read_file(
     excel: bool = False,
     block_bytes: int = BLOCK_BYTES,
     max_line_bytes: int = MAX_LINE_BYTES,
+    quick: bool | None = None,
 ) -> Reading:
     """Read a file of ``layout`` as it is on the working day ``day``. ``name`` is for messages.
 
@@ -207,6 +212,7 @@ def read_file(
         excel=excel,
         block_bytes=block_bytes,
         max_line_bytes=max_line_bytes,
+        quick=quick,
     ) as reader:
         parts: dict[str, list[pl.DataFrame]] = {record.name: [] for record in reader.version.details}
         rejects: list[Reject] = []
