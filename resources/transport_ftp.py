@@ -2,8 +2,8 @@
 
 fsspec's FTP file system is not used: it answers "no files" when a listing is refused, keeps listings, has no times, and
 checks no certificate. Here every transfer must end with the server's own word that it is complete: a connection that
-closes is not the end of a file. Listings are MLSD's where the server offers it; elsewhere LIST's names and sizes, with
-the time of each from MDTM (a round trip a file).
+closes is not the end of a file. Listings are MLSD's where the server offers it; elsewhere LIST's, the times of which
+are to the minute and in a zone that a few MDTM tell.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from resources.access import Access
 from resources.durable import BLOCK
-from resources.ftp_listing import UnreadableListing, encode, read_facts, read_list, read_mlsd, read_time
+from resources.ftp_listing import Entry, UnreadableListing, encode, read_facts, read_list, read_mlsd, read_time, zone_of
 from resources.patience import Watch
 from resources.transport import (
     AccessRefused,
@@ -194,30 +194,27 @@ class FtpFolder:
         with self._asked():
             if for_machines:
                 return read_mlsd(listing)
-            entries = read_list(listing)
-        return [
-            RemoteFile(entry.name, entry.size, self._modified(entry.name) if is_plain_name(entry.name) else None)
-            for entry in entries
-        ]
+            entries = read_list(listing, datetime.now(UTC))
+        zone = self._zone(entries)
+        return [RemoteFile(entry.name, entry.size, (entry.time + zone).replace(tzinfo=UTC)) for entry in entries]
 
     def stat(self, path: str) -> RemoteFile | None:
-        name = posixpath.basename(path)
-        with self._asked():
-            try:
-                if "MLST" in self._features:
-                    lines = self._control.sendcmd(f"MLST {_wire(path)}").splitlines()
-                    return read_facts(name, lines[1].strip().partition(" ")[0].encode("latin-1"))
+        folder, name = posixpath.split(path)
+        if "MLST" in self._features:
+            with self._asked(), suppress(ftplib.error_perm):  # missing or not permitted: the listing tells these apart
+                lines = self._control.sendcmd(f"MLST {_wire(path)}").splitlines()
+                if len(lines) < 2:
+                    raise UnreadableListing("an MLST without facts")
+                return read_facts(name, lines[1].strip().partition(" ")[0].encode("latin-1"))
+        with suppress(FileNotFoundError):
+            for file in self.list(folder or "/"):
+                if file.name == name:
+                    return file
+        if name.startswith("."):  # LIST does not show these on every server
+            with self._asked(), suppress(ftplib.error_perm):
                 size = self._control.size(_wire(path))
-            except ftplib.error_perm:
-                size = None  # missing, not permitted or not offered: a listing tells these apart
-            except IndexError:
-                raise UnreadableListing("an MLST without facts") from None
-        if size is not None:
-            return RemoteFile(name, size, self._modified(path))
-        try:
-            return next((file for file in self.list(posixpath.dirname(path) or "/") if file.name == name), None)
-        except FileNotFoundError:
-            return None
+                return None if size is None else RemoteFile(name, size, None)
+        return None
 
     @contextmanager
     def read(self, path: str) -> Iterator[Reader]:
@@ -281,15 +278,16 @@ class FtpFolder:
         with self._asked():
             self._control.rename(_wire(source), _wire(target))
 
-    def _modified(self, path: str) -> datetime | None:
-        """When a file was changed, or None where the server does not say or the file just went."""
-        if "MDTM" not in self._features:
-            return None
-        with self._asked():
-            try:
-                return read_time(self._control.voidcmd(f"MDTM {_wire(path)}").partition(" ")[2])
-            except ftplib.error_perm:
-                return None
+    def _zone(self, entries: Sequence[Entry]) -> timedelta:
+        """How far the clock of a listing is behind UTC, by what MDTM says of its newest files."""
+        told = (entry for entry in entries if entry.to_the_minute and is_plain_name(entry.name))
+        newest = sorted(told, key=lambda entry: entry.time)[-3:]
+        times = []
+        for entry in newest if "MDTM" in self._features else ():
+            with self._asked(), suppress(ftplib.error_perm):  # it just went
+                said = self._control.voidcmd(f"MDTM {_wire(entry.name)}")
+                times.append((entry.time, read_time(said.partition(" ")[2])))
+        return zone_of(times)
 
     def _fetch(self, command: str) -> tuple[bytes, str]:
         """A listing whole, and what the server said at its end."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -80,12 +82,35 @@ def test_a_listing_is_asked_anew_each_time(served: Served) -> None:
         assert len(server.list()) == number + 1
 
 
-def test_a_time_has_seconds_and_the_zone_is_known_however_it_is_listed(served: Served) -> None:
-    for name, moment in (("nova.csv", 1_795_000_013), ("velha.csv", 1_500_000_007)):
-        (served.root / name).write_bytes(CONTENT)
-        os.utime(served.root / name, (0, moment))
-    times = {file.name: file.mtime.timestamp() for file in FileServer(served.url, served.access).list() if file.mtime}
-    assert times == {"nova.csv": 1_795_000_013, "velha.csv": 1_500_000_007}
+def test_a_time_is_exact_where_the_server_lists_for_machines(tmp_path: Path) -> None:
+    with ftp_server(tmp_path) as served:
+        for name, moment in (("nova.csv", 1_795_000_013), ("velha.csv", 1_500_000_007)):
+            (tmp_path / name).write_bytes(CONTENT)
+            os.utime(tmp_path / name, (0, moment))
+        times = [file.mtime for file in FileServer(served.url, served.access).list()]
+    assert times == [datetime.fromtimestamp(moment, UTC) for moment in (1_795_000_013, 1_500_000_007)]
+
+
+def test_a_time_without_a_zone_is_put_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = int(time.time()) - 90_000
+    moments = {"nova.csv": now, "outra.csv": now - 86_400, "antiga.csv": 1_500_000_007}
+    monkeypatch.setenv("TZ", "America/Sao_Paulo")
+    time.tzset()
+    try:
+        with ftp_server(tmp_path, mlsd=False, local_time=True) as served:
+            for name, moment in moments.items():
+                (tmp_path / name).write_bytes(CONTENT)
+                os.utime(tmp_path / name, (0, moment))
+            server = FileServer(served.url, served.access)
+            listed = {file.name: file for file in server.list()}
+            assert server.download(listed["antiga.csv"], tmp_path / "local").size == len(CONTENT)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    for name, error in (("nova.csv", 60), ("outra.csv", 60), ("antiga.csv", 86_400)):
+        mtime = listed[name].mtime
+        assert mtime is not None
+        assert 0 <= moments[name] - mtime.timestamp() < error
 
 
 def test_a_file_that_the_server_will_not_tell_of_counts_as_there(served: Served, saida: Path) -> None:

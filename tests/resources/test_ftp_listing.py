@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.ftp_listing import Entry, UnreadableListing, encode, read_facts, read_list, read_mlsd, read_time
+from resources.ftp_listing import Entry, UnreadableListing, encode, read_facts, read_list, read_mlsd, read_time, zone_of
 from resources.transport import RemoteFile
+
+NOW = datetime(2026, 11, 22, 12, 50, tzinfo=UTC)
 
 
 def test_mlsd_has_files_alone_with_their_times() -> None:
@@ -66,21 +68,63 @@ def test_list_of_unix_and_of_dos() -> None:
         b"-rw-r--r--   1 evo      evo            13 2026-11-22 12:43 iso.csv\r\n"
         b"-rwsr-sr-t.  1 evo      evo    99999999999 Jan  1 00:00 2026.csv\r\n"
     )
-    assert read_list(unix) == [
-        Entry("a.csv", 10),
-        Entry(" dois  brancos.csv", 11),
-        Entry("sem grupo.csv", 12),
-        Entry("iso.csv", 13),
-        Entry("2026.csv", 99_999_999_999),
+    assert read_list(unix, NOW) == [
+        Entry("a.csv", 10, datetime(2026, 11, 22, 12, 43)),
+        Entry(" dois  brancos.csv", 11, datetime(2025, 11, 2), to_the_minute=False),
+        Entry("sem grupo.csv", 12, datetime(2024, 2, 29), to_the_minute=False),
+        Entry("iso.csv", 13, datetime(2026, 11, 22, 12, 43)),
+        Entry("2026.csv", 99_999_999_999, datetime(2026, 1, 1)),
     ]
-    dos = b"11-22-26  12:43PM       <DIR>          erros\r\n11-22-2026  00:43               10 a b.csv\r\n"
-    assert read_list(dos) == [Entry("a b.csv", 10)]
+    dos = (
+        b"11-22-26  12:43PM       <DIR>          erros\r\n"
+        b"11-22-26  12:43AM               10 a b.csv\r\n"
+        b"11-02-2025  13:43               11 c.csv\r\n"
+    )
+    assert read_list(dos, NOW) == [
+        Entry("a b.csv", 10, datetime(2026, 11, 22, 0, 43)),
+        Entry("c.csv", 11, datetime(2025, 11, 2, 13, 43)),
+    ]
 
 
-@pytest.mark.parametrize("line", [b"a.csv", b"550 No such file", b"-rw-r--r-- 1 evo evo 10 a.csv", b"<html>"])
+@pytest.mark.parametrize(
+    ("written", "now", "year"),
+    [
+        ("Nov 22 12:43", datetime(2026, 11, 22, 12, 43, tzinfo=UTC), 2026),
+        ("Nov 23 02:43", datetime(2026, 11, 22, 12, 43, tzinfo=UTC), 2026),
+        ("Nov 24 12:44", datetime(2026, 11, 22, 12, 43, tzinfo=UTC), 2025),
+        ("Dec 31 23:59", datetime(2027, 1, 1, 0, 0, tzinfo=UTC), 2026),
+        ("Jan  1 02:00", datetime(2026, 12, 31, 23, 0, tzinfo=UTC), 2027),
+        ("Feb 29 12:00", datetime(2028, 3, 1, 0, 0, tzinfo=UTC), 2028),
+    ],
+)
+def test_a_time_without_a_year_is_the_newest_that_has_come(written: str, now: datetime, year: int) -> None:
+    [entry] = read_list(f"-rw-r--r-- 1 evo evo 1 {written} a.csv".encode(), now)
+    assert entry.time.year == year
+
+
+def test_the_zone_is_what_most_files_say() -> None:
+    wall, utc = datetime(2026, 11, 22, 9, 43), datetime(2026, 11, 22, 12, 43, 31, tzinfo=UTC)
+    rewritten = (datetime(2026, 11, 22, 1, 0), utc)
+    assert zone_of([(wall, utc), rewritten, (wall, utc)]) == timedelta(hours=3)
+    assert zone_of([(datetime(2026, 11, 22, 18, 28), utc)]) == timedelta(hours=-5, minutes=-45)
+    assert zone_of([rewritten, (wall, utc)]) == timedelta(hours=3)
+    assert zone_of([(datetime(2026, 11, 1), utc)]) == timedelta(0)
+    assert zone_of([]) == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a.csv",
+        b"550 No such file",
+        b"-rw-r--r-- 1 evo evo 10 a.csv",
+        b"<html>",
+        b"-rw-r--r-- 1 evo evo 1 Xxx 22 12:43 a.csv",
+    ],
+)
 def test_a_line_of_list_that_is_not_understood_is_an_error(line: bytes) -> None:
     with pytest.raises(UnreadableListing):
-        read_list(b"-rw-r--r--   1 evo evo 10 Nov 22 12:43 a.csv\r\n" + line + b"\r\n")
+        read_list(b"-rw-r--r--   1 evo evo 10 Nov 22 12:43 a.csv\r\n" + line + b"\r\n", NOW)
 
 
 def test_lines_may_end_as_on_unix_too() -> None:

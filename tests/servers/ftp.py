@@ -153,6 +153,14 @@ class _Folder(AbstractedFS):
         fault, self.cmd_channel.fault = self.cmd_channel.fault, None
         return stream if fault is None else _File(stream, self.cmd_channel, fault)
 
+    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:
+        channel = self.cmd_channel
+        channel.use_gmt_times = not channel.local_time
+        try:
+            yield from super().format_list(basedir, [name for name in listing if name[:1] != "."], ignore_err)
+        finally:
+            channel.use_gmt_times = True
+
     def rename(self, src: str, dst: str) -> None:
         if self.cmd_channel.keeps_existing and Path(dst).exists():
             raise FileExistsError(17, "File exists")
@@ -167,6 +175,7 @@ class _Commands:
     last_words = ""  # in place of what would be said at its end
     keeps_existing = False
     reuse_required = False
+    local_time = False
 
     def on_connect(self) -> None:
         self.faults.reached("connect")
@@ -209,11 +218,13 @@ def ftp_server(
     mlsd: bool = True,
     reuse_required: bool = False,
     keeps_existing: bool = False,
+    local_time: bool = False,
 ) -> Iterator[Served]:
     """Serve ``root`` as the folder ``/``, by FTPS when there are certificates.
 
     ``mlsd`` is whether it lists for machines, ``reuse_required`` whether data must come in the control connection's TLS
-    session, ``keeps_existing`` whether a rename refuses to replace a file.
+    session, ``keeps_existing`` whether a rename refuses to replace a file, ``local_time`` whether LIST has the time of
+    this machine's zone.
     """
     faults = Faults()
     authorizer = DummyAuthorizer()
@@ -228,6 +239,7 @@ def ftp_server(
         "faults": faults,
         "keeps_existing": keeps_existing,
         "reuse_required": reuse_required,
+        "local_time": local_time,
     }
     base: type[FTPHandler] = FTPHandler
     if certificates is not None:
