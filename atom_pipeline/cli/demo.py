@@ -115,7 +115,14 @@ def _start_afresh(settings: Settings) -> None:
     """Empty a home that a demo made; refuse one that holds anything else, or that an `atom up` serves."""
     from resources.place import only_one
     from resources.postgres import data_folder, database, engine, recreate_database
+    from resources.settings import file_url
 
+    if settings.drop_url != file_url(settings.home / "drop") or settings.manager_url != file_url(
+        settings.home / "manager"
+    ):
+        raise AtomError(
+            "the demo sends invented people to folders of its own: unset ATOM_DROP_URL and ATOM_MANAGER_URL"
+        )
     if settings.postgres_url is not None:
         raise AtomError("the demo empties its database, so it uses the embedded one: unset ATOM_POSTGRES_URL")
     home = settings.home

@@ -155,6 +155,17 @@ def test_the_layouts_are_listed_shown_and_checked(atom: Atom) -> None:
     assert "there are:" in atom("layout", "show", "remesa").stderr
 
 
+@pytest.mark.parametrize("variable", ["ATOM_DROP_URL", "ATOM_MANAGER_URL"])
+def test_a_demo_sends_nothing_to_the_servers_of_others(tmp_path: Path, variable: str) -> None:
+    environment = {**os.environ, "ATOM_HOME": str(tmp_path / "casa"), variable: "sftp://evo:s3nha@drop.exemplo/saida"}
+    command = [sys.executable, "-c", "from atom_pipeline.cli import main; main()", "demo"]
+    refused = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert refused.returncode == 1
+    assert "unset ATOM_DROP_URL and ATOM_MANAGER_URL" in refused.stderr
+    assert not (tmp_path / "casa").exists()
+    assert "s3nha" not in refused.stderr + refused.stdout
+
+
 def test_a_home_that_is_no_demo_s_is_not_emptied(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("x")
     environment = {**os.environ, "ATOM_HOME": str(tmp_path)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -286,3 +287,16 @@ def test_a_login_that_leads_somewhere_is_where_a_tilde_starts(openssh: OpenSsh, 
     finally:
         for path in sorted(openssh.root.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
+
+
+# The server of the tests.
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_without_sshd_a_test_fails_where_nobody_looks_and_is_skipped_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="tests/system-packages"), openssh_server(tmp_path / "ssh", tmp_path):
+        pass
