@@ -1,8 +1,8 @@
 """Operators' decisions as jobs: each word of ``atom_pipeline.day.Decision``, for each portfolio (DESIGN section 4).
 
 A job records the decision in the ledger, as ``atom decide`` does, and shows how the day stands; it makes nothing. The
-day is the job's partition, the reason and the author are typed in the launchpad. The queue lets a job wait for a run
-of the same day that is under way; the command does not wait.
+day is the job's partition, the reason and the author are typed in the launchpad. Neither waits for a run of the day
+that is under way: what that run did not see makes the day run again.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ MEANINGS: Mapping[Decision, str] = {
     Decision.SEND_NOW: "A carga do dia vai ao Manager com o que há, sem esperar o que falta.",
     Decision.DO_NOT_SEND: "Nada deste dia vai ao Manager. Vale a última palavra entre esta e `send-now`.",
 }
-NEXT = "Vale quando o dia for rodado: rode-o outra vez."
+NEXT = "Vale quando o dia for rodado: o sensor de dias faz isso em seguida; sem ele, rode-o outra vez."
 
 
 class Reason(dg.Config):
@@ -84,8 +84,8 @@ def _decision_job(catalogue: Catalogue, decision: Decision) -> dg.JobDefinition:
     @dg.job(
         name=name,
         description=f"{portfolio.title}, decisão `{decision.value}`. {meaning} Escolha o dia como partição e preencha "
-        f"`why` (motivo) e `author` (quem decide). {NEXT} Se o dia está rodando agora, a decisão espera que termine; "
-        "`atom decide` registra na hora.",
+        f"`why` (motivo) e `author` (quem decide). {NEXT} É o mesmo que "
+        "`atom decide`.",
         partitions_def=working_days(portfolio.operation),
         config=dg.RunConfig(ops={OP: Reason()}),  # what the launchpad shows, to be filled in
     )
