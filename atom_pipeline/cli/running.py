@@ -48,8 +48,6 @@ def dagster_instance(settings: Settings, postgres_url: str) -> Iterator[DagsterI
 
     os.environ.update(environment(settings, postgres_url))
     with DagsterInstance.get() as instance:
-        # Connections are kept: by default each of a run's thousand statements opens one of its own (4 s of a day).
-        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
         yield instance
 
 
