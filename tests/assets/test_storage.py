@@ -16,16 +16,11 @@ from resources.settings import PROJECT_ROOT, Settings, file_url
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings whose environment is this process's."""
-    here = Settings(tmp_path, file_url(tmp_path / "drop"), file_url(tmp_path / "manager"), PROJECT_ROOT / "layouts")
-    for name, value in environment(here, database_url).items():
+def instance(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """The instance of a home, as every process finds it."""
+    home = Settings(tmp_path, file_url(tmp_path / "drop"), file_url(tmp_path / "manager"), PROJECT_ROOT / "layouts")
+    for name, value in environment(home, database_url).items():
         monkeypatch.setenv(name, value)
-    return here
-
-
-@pytest.fixture
-def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.get() as one:
         yield one
 
