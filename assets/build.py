@@ -5,7 +5,7 @@ Only assembly belongs here. ``build_defs`` takes other settings for tests, and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
@@ -25,7 +25,7 @@ from resources.runtime import Clock
 from resources.settings import Settings
 
 # Makes the sensors of a portfolio, given all the assets of its day.
-Sensors = Callable[[Catalogue, Collection[dg.AssetKey]], Sequence[dg.SensorDefinition]]
+Sensors = Callable[[Catalogue, Sequence[dg.AssetsDefinition]], Sequence[dg.SensorDefinition]]
 
 
 def job_name(portfolio: str) -> str:
@@ -73,7 +73,7 @@ def build_defs(
         mine = portfolio_assets(catalogue, models)
         assets += mine
         keys = [key for asset in mine for key in asset.keys]
-        looking += sensors(catalogue, keys) if sensors else []
+        looking += sensors(catalogue, mine) if sensors else []
         days.append(
             dg.define_asset_job(
                 job_name(catalogue.portfolio.portfolio),

@@ -1,6 +1,6 @@
 """The sensors of the code location, made afresh. Only assembly belongs here."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -16,10 +16,10 @@ def sensors_over(opened: OpenedOnce) -> Sensors:
     """What makes a portfolio's sensors: what collects, what makes days, what raises alarms. ``opened`` is first asked
     at the first tick."""
 
-    def sensors(catalogue: Catalogue, keys: Collection[dg.AssetKey]) -> list[dg.SensorDefinition]:
+    def sensors(catalogue: Catalogue, assets: Sequence[dg.AssetsDefinition]) -> list[dg.SensorDefinition]:
         return [
             build_drop_sensor(catalogue, opened),
-            build_days_sensor(catalogue, keys, opened),
+            build_days_sensor(catalogue, assets, opened),
             build_alarm_sensor(catalogue, opened),
         ]
 

@@ -4,7 +4,7 @@ A thin shell without side effects: the facts are the ledger's and Dagster's own 
 ``atom_pipeline.plan.days``. It speaks to no file server. What it waits for, and why, is the tick's reason in the UI.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -25,11 +25,13 @@ def days_sensor_name(portfolio: str) -> str:
     return f"{portfolio}__dias"
 
 
-def build_days_sensor(catalogue: Catalogue, keys: Collection[dg.AssetKey], opened: OpenedOnce) -> dg.SensorDefinition:
-    """The sensor of one portfolio; ``keys`` are all its assets."""
+def build_days_sensor(
+    catalogue: Catalogue, assets: Sequence[dg.AssetsDefinition], opened: OpenedOnce
+) -> dg.SensorDefinition:
+    """The sensor of one portfolio; ``assets`` are all those of its day."""
     portfolio = catalogue.portfolio
     name = portfolio.portfolio
-    runs, memory = DayRuns(name, job_name(name), keys), Memory()
+    runs, memory = DayRuns(name, job_name(name), assets), Memory()
 
     @dg.sensor(
         name=days_sensor_name(name),

@@ -44,12 +44,13 @@ _LONGEST = 300  # characters of what stopped a run
 
 
 class DayRuns:
-    """The runs of one portfolio; ``keys`` are all its assets, by which a run of the whole day is known."""
+    """The runs of one portfolio; ``assets`` are all those of its day, by which a run of the whole day is known."""
 
-    def __init__(self, portfolio: str, job: str, keys: Collection[dg.AssetKey]) -> None:
+    def __init__(self, portfolio: str, job: str, assets: Sequence[dg.AssetsDefinition]) -> None:
         self.portfolio = portfolio
         self.job = job
-        self.keys = frozenset(keys)
+        self.keys = frozenset(key for one in assets for key in one.keys)
+        self.steps = frozenset(one.node_def.name for one in assets)
         self._endings: dict[str, tuple[Ending, str]] = {}  # by run: what ended is not read twice
 
     def under_way(self, instance: dg.DagsterInstance) -> list[Run]:
@@ -77,9 +78,10 @@ class DayRuns:
         """Whether a run is of the whole day; what a person repeated from its failure counts as the run it completes."""
         if not self._is_mine(run):
             return False
-        if run.asset_selection is not None:
-            return self.keys <= run.asset_selection
-        return run.step_keys_to_execute is None or run.tags.get(RESUME_RETRY_TAG) == "true"
+        if run.asset_selection and not self.keys <= run.asset_selection:
+            return False
+        steps = run.step_keys_to_execute
+        return steps is None or self.steps <= set(steps) or run.tags.get(RESUME_RETRY_TAG) == "true"
 
     def _run(self, record: dg.RunRecord, instance: dg.DagsterInstance | None = None) -> Run | None:
         run = record.dagster_run
