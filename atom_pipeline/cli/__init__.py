@@ -11,7 +11,7 @@ import traceback
 
 import typer
 
-from atom_pipeline.cli import alarms, base, days, demo, layouts, massiva, prune, sample, tables, up
+from atom_pipeline.cli import alarms, backup, base, days, demo, layouts, massiva, prune, sample, tables, up, verify
 from atom_pipeline.errors import AtomError
 
 app = typer.Typer(
@@ -35,6 +35,9 @@ app.command("sample")(sample.sample)
 app.command("show")(tables.show)
 app.command("explain")(tables.explain)
 app.command("prune")(prune.prune)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("verify")(verify.verify)
 layouts.register(layout_app)
 massiva.register(massiva_app)
 base_app.command("import")(base.import_base)

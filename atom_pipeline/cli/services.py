@@ -125,7 +125,7 @@ class Services:
         self._running[service.name] = subprocess.Popen(
             [sys.executable, "-I", str(CHILD), str(os.getpid()), *service.command],
             cwd=self._cwd,
-            env={**os.environ, MARK: mark(self._installed, service.role)},
+            env={**os.environ, MARK: mark(self._installed, service.role), "PYTHONWARNINGS": _quiet()},
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -165,7 +165,9 @@ class Services:
                 end(runs)
                 return
             if not told:
-                console.print(f"{len(runs)} run(s) under way are finished first; Ctrl-C again ends them")
+                console.print(
+                    f"{len(runs)} run(s) under way are finished first; Ctrl-C again ends them", soft_wrap=True
+                )
                 told = True
             time.sleep(_PAUSE)
 
@@ -215,6 +217,12 @@ def _marked() -> Iterable[tuple[psutil.Process, str]]:
             continue
         if found:
             yield process, found
+
+
+def _quiet() -> str:
+    """Dagster leaves the queues between a code server and its runs to the end, and Python warns of them then."""
+    mine = "ignore:resource_tracker:UserWarning"
+    return ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), mine)))
 
 
 def _lives(supervisor: str) -> bool:

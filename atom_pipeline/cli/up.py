@@ -86,7 +86,7 @@ def the_only_daemon(settings: Settings, url: str, installed: str) -> Iterator[Ca
         with only_one(connections) as place:
             migrate(connections)
             for line in recover(settings, installed).lines():
-                console.print(line)
+                console.print(line, soft_wrap=True)
             yield place.look
     finally:
         connections.dispose()

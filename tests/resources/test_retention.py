@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from agency import ANA, BIA, CAIO, ZONE, Agency, agency, client, failures
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from databases import Ledgers, drop_database
+from sqlalchemy import make_url
 
 from assets import errors
 from assets.common import asset_key
@@ -66,15 +67,15 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def pruned(postgres_server: str, _migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pruned]:
+def pruned(ledgers: Ledgers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pruned]:
     first, second = tmp_path_factory.mktemp("casa"), tmp_path_factory.mktemp("gemea")
-    url = create_database(postgres_server, f"poda_{first.parent.name.replace('-', '_')}", template=_migrated)
+    url = ledgers.lend()
     with agency(first, url) as house:
         for day in (D1, D2, D3):
             put_day(house, day)
             house.make(day)
         house.runtime.engine.dispose()
-        twin = create_database(postgres_server, f"{url.rpartition('/')[2].partition('?')[0]}_g", template=_name(url))
+        twin = create_database(ledgers.maintenance_url, f"gemea_{uuid4().hex}", template=make_url(url).database)
         shutil.copytree(first, second, dirs_exist_ok=True)
         with agency(second, twin) as whole:
             house.runtime = with_terms(house)
@@ -83,14 +84,8 @@ def pruned(postgres_server: str, _migrated: str, tmp_path_factory: pytest.TempPa
             _prune_killed_halfway(house.runtime)
             prune(house.runtime)
             yield found
-    server = create_engine(postgres_server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        for one in (url, twin):
-            connection.execute(text(f'drop database "{_name(one)}" with (force)'))
-
-
-def _name(url: str) -> str:
-    return url.rpartition("/")[2].partition("?")[0]
+    drop_database(ledgers.maintenance_url, twin)
+    ledgers.give_back(url)
 
 
 def _prune_killed_halfway(runtime: PortfolioRuntime) -> None:
