@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,10 @@ class Clock:
         self._at, self._since = at, time.monotonic()
 
 
-@dataclass
+@dataclass(repr=False)
 class House:
     runtime: PortfolioRuntime
     clock: Clock
-    opened: list[str] = field(default_factory=list)
 
     @property
     def drop(self) -> Path:
