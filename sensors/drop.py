@@ -209,7 +209,7 @@ def _refusals(instance: dg.DagsterInstance, sensor: str, after: datetime) -> tup
                 if error.cls_name == AccessRefused.__name__:
                     found.append((datetime.fromtimestamp(tick.timestamp, UTC), _words(error.message)))
                 error = error.cause
-    return [moment for moment, _ in found], max(found, default=(None, ""), key=lambda one: one[0])[1] if found else ""
+    return [moment for moment, _ in found], max(found)[1] if found else ""
 
 
 def _words(message: str) -> str:
