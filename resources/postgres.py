@@ -30,7 +30,7 @@ from uuid import uuid4
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from atom_pipeline.errors import AtomError
@@ -70,10 +70,23 @@ def database(settings: Settings) -> Iterator[Database]:
     A parent that exports ``ATOM_POSTGRES_URL`` gives its server to its children. Raises DatabaseUnavailable.
     """
     if settings.postgres_url is not None:
-        yield Database(normalise(settings.postgres_url), embedded=False)
+        url = normalise(settings.postgres_url)
+        _refuse_unanswering(url)
+        yield Database(url, embedded=False)
     else:
         server = start_embedded(data_folder(settings.home))
         yield Database(_with_database(normalise(server.get_uri()), DATABASE), embedded=True)
+
+
+def _refuse_unanswering(url: str) -> None:
+    """Raise DatabaseUnavailable when nobody answers there, or not to us."""
+    server = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+    try:
+        with server.connect():
+            return
+    except OperationalError as error:
+        said = str(error.orig).strip().partition("\n")[0]
+        raise DatabaseUnavailable(f"PostgreSQL does not let us in ({without_secrets(url)}): {said}") from None
 
 
 def normalise(url: str) -> str:

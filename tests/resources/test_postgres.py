@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,18 @@ def test_as_root_closed_folders_above_the_home_stay_closed(tmp_path: Path, monke
 def test_who_is_not_root_has_the_data_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert data_folder(tmp_path) == tmp_path / "postgres"
+
+
+def test_a_server_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = replace(
+        Settings.from_env({"ATOM_HOME": str(tmp_path)}), postgres_url=f"postgresql://atom:segredo@127.0.0.1:{port}/atom"
+    )
+    with (
+        pytest.raises(DatabaseUnavailable, match=r"does not let us in .*Connection refused") as refused,
+        database(settings),
+    ):
+        raise AssertionError("nobody is there")
+    assert "segredo" not in str(refused.value)
