@@ -70,7 +70,7 @@ def build_collect_job(catalogue: Catalogue) -> dg.JobDefinition:
     def arquivos(context: dg.OpExecutionContext, config: Asked, portfolios_beside_runs: OpenPortfolios) -> None:
         runtime = portfolios_beside_runs.portfolio(portfolio.portfolio)
         report = _collect(runtime, config)
-        rows = list(report_rows(report, asked=config.nomes))
+        rows = list(report_rows(report, asked=config.nomes, seen=[one.nome for one in config.vistos]))
         said = {
             "arquivos": show.table(rows, COLUMNS),
             "dias mudados": ", ".join(f"{day:%Y-%m-%d}" for day in report.days) or "nenhum",
@@ -138,8 +138,9 @@ def to_tell(report: CollectReport, config: Asked) -> Iterator[str]:
             yield f"{name}: ainda está crescendo; colete-o de novo em um minuto"
 
 
-def report_rows(report: CollectReport, asked: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
-    """What became of each file, as a table for people."""
+def report_rows(report: CollectReport, asked: Iterable[str] = (), seen: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """What became of each file, as a table for people; one that was ``asked`` for by name, or that the sensor had
+    ``seen``, is never left out."""
     outcomes = (
         ("coletado", report.collected),
         ("nova versão", report.replaced),
@@ -163,9 +164,10 @@ def report_rows(report: CollectReport, asked: Iterable[str] = ()) -> Iterator[di
     for error in report.errors:
         names.add(error.name)
         yield {"arquivo": error.name, "resultado": "erro", "detalhe": scrub(f"{error.error}: {error.message}")}
-    for name in asked:
-        if name not in names and not report.skipped:
-            yield {"arquivo": name, "resultado": "não está na entrada", "detalhe": ""}
+    for gone, wanted in (("não está na entrada", asked), ("não está mais na entrada", seen)):
+        for name in wanted:
+            if name not in names and not report.skipped:
+                yield {"arquivo": name, "resultado": gone, "detalhe": ""}
 
 
 def _row(file: Collected, outcome: str) -> dict[str, Any]:

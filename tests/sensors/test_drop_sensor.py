@@ -189,7 +189,7 @@ def test_one_that_cannot_be_brought_fails_the_run_after_the_others_were(drop: Dr
     (drop.folder / OTHER_ACORDOS).unlink()
     result = drop.obey(asked)
     assert not result.success
-    assert table(result) == {ACORDOS: "coletado", CORRECTION: "erro"}
+    assert table(result) == {ACORDOS: "coletado", OTHER_ACORDOS: "não está mais na entrada", CORRECTION: "erro"}
     assert [CORRECTION in line and ACORDOS in line for line in failures(result)] == [True]
     [event] = result.filter_events(lambda event: event.is_step_failure)
     assert event.step_failure_data.user_failure_data.metadata["tentar de novo"].value is False
