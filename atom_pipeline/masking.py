@@ -18,7 +18,11 @@ from atom_pipeline.layout.model import Layout, Personal
 HIDDEN = "***"
 _KEPT = 2  # characters left at the end of a document or phone
 
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
+# The account and host of a server's URL without its password are no address of e-mail, and say which server it is.
+_EMAIL = re.compile(
+    r"(?P<server>\b(?:sftp|ftps?|https?|postgresql)://[\w.~%-]+(?::\*+)?@[\w.-]+)"
+    r"|[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+"
+)
 # A formatted document or phone, and a bare run of digits: neither within a longer word or the decimals of a number.
 _FORMATTED = re.compile(
     r"(?<!\w)(?:"
@@ -93,7 +97,7 @@ def scrub(text: str) -> str:
 
     Dates and stamps as file names have them stay readable, so does any number of fewer than eight digits.
     """
-    text = _EMAIL.sub(lambda found: mask_email(found[0]), text)
+    text = _EMAIL.sub(lambda found: found["server"] or mask_email(found[0]), text)
     text = _FORMATTED.sub(lambda found: _tail(found[0]), text)
     return _BARE.sub(lambda found: _tail(found[0]) if _is_personal(found[0]) else found[0], text)
 

@@ -33,6 +33,13 @@ def test_a_document_or_a_phone_keeps_its_last_two_characters() -> None:
     assert mask_document("") == ""
 
 
+def test_the_url_of_a_server_stays_readable_and_its_password_does_not() -> None:
+    said = "sftp://evo@ftp.banco.com.br/saida: não responde; ftps://evo:***@127.0.0.1:990/: 421"
+    assert scrub(said) == said
+    assert "segredo" not in scrub("sftp://evo:segredo@ftp.banco.com.br/saida")
+    assert scrub("pergunte a maria@ftp.banco.com.br") == "pergunte a m***@***"
+
+
 def test_a_name_keeps_its_initials_and_an_address_of_email_its_first_letter() -> None:
     assert mask_name("Maria  da Silva") == "M*** d*** S***"
     assert mask_name("Ângela") == "Â***"
