@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -33,8 +33,9 @@ from servers import Certificates, Served, ftp_server, sftp_server
 from assets.collecting import OP, build_collect_job, collect_job_name
 from assets.common import Portfolios
 from atom_pipeline.layout.catalogue import Catalogue, load_catalogues
-from atom_pipeline.plan.poll import read_cursor, write_cursor
+from atom_pipeline.plan.poll import Known, read_cursor, write_cursor
 from resources import file_server
+from resources.day_facts import looking
 from resources.file_server import FileServer, Patience
 from resources.ledger import Ledger
 from resources.ledger_records import FileRecord
@@ -178,6 +179,10 @@ class Receiving:
         archive = self.runtime.archive
         found = archive.rglob("*") if archive.exists() else ()
         return {path.relative_to(archive).as_posix(): path.read_bytes() for path in found if path.is_file()}
+
+    def known(self) -> Mapping[str, Known]:
+        """What the ledger knows of the drop's names."""
+        return looking(self.runtime).ledger.drop_names()
 
     def quiet(self) -> bool:
         """Whether the next poll finds nothing to do and forgets all that it remembered."""
