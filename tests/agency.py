@@ -20,6 +20,7 @@ from assets.build import build_defs, job_name
 from atom_pipeline.layout.schema import record_schema
 from atom_pipeline.layout.writing import write_file
 from resources.collect import CollectReport, collect
+from resources.omne_settings import OmneAccess
 from resources.runtime import PortfolioRuntime, open_portfolios
 from resources.settings import PROJECT_ROOT, Settings, file_url
 
@@ -173,6 +174,7 @@ def agency(
     layouts: Path = PROJECT_ROOT / "layouts",
     now: datetime | None = None,
     portfolio: str | None = None,
+    omne: OmneAccess = OmneAccess(),
 ) -> Iterator[Agency]:
     """An agency with an empty drop. ``now`` stops its clock; else each day is run on its own morning.
 
@@ -184,6 +186,7 @@ def agency(
         manager_url=file_url(home / "manager"),
         layouts=layouts,
         postgres_url=postgres_url,
+        omne=omne,
     )
     moment = [now or datetime(2026, 11, 9, 6, 45, tzinfo=ZONE)]
 
