@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from os import SEEK_END
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 
-from atom_pipeline.errors import FileRefused, ProgramError
 from atom_pipeline.layout.batches import Decoder
 from atom_pipeline.layout.blocks import BLOCK_BYTES, MAX_LINE_BYTES, BlockReader
 from atom_pipeline.layout.characters import CharacterCheck
@@ -29,50 +27,33 @@ from atom_pipeline.layout.convert import RecordPlan
 from atom_pipeline.layout.delimited import DelimitedDecoder
 from atom_pipeline.layout.excel import ExcelDecoder
 from atom_pipeline.layout.fixed import QUICK_BLOCK_BYTES, QUICK_FROM, FixedDecoder
-from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout, RecordRole, Version
-from atom_pipeline.layout.rejects import FLAGS_SCHEMA, Reject, from_line_fault, rejects_frame, sort_rows
+from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout, RecordRole
+from atom_pipeline.layout.outcome import (
+    FileOutcome,
+    Findings,
+    ReadPortion,
+    file_refused,
+    refuse_too_many,
+    stack,
+    too_many_refused,
+)
+from atom_pipeline.layout.rejects import FLAGS_SCHEMA, from_line_fault, sort_rows
 from atom_pipeline.layout.schema import record_schema
 from atom_pipeline.layout.sniffing import HEAD_BYTES, choose_version, sniff
 from atom_pipeline.layout.totals import Tally
 
-__all__ = ["FileReader", "ReadPortion", "Reading", "read_file", "sniff"]
-
-# Below this many rows a share says nothing: one bad row of ten is no reason to refuse a file.
-SMALLEST_SHARED = 20
-MAX_REFUSED_BYTES = 512 * 1024 * 1024  # of refused lines kept in memory; a file with more of them is not of the layout
+__all__ = ["FileReader", "ReadPortion", "Reading", "read_file", "sniff", "too_many_refused"]
 
 
 @dataclass(frozen=True)
-class ReadPortion:
-    """A part of a file: accepted rows by record type, refused lines, flags of accepted rows."""
-
-    frames: dict[str, pl.DataFrame]
-    rejects: list[Reject]
-    flags: pl.DataFrame
-    rows_read: int
-
-
-@dataclass(frozen=True)
-class Reading:
+class Reading(FileOutcome):
     """A file read whole.
 
     ``frames`` has a frame for each detail record type: typed columns by field name, ``linha`` (physical line from 1),
-    ``registro``. ``rejects`` has one row per refused line: the first fault in ``campo`` and ``motivo``, the others in
-    ``outros``. ``flags`` are faults of rows that were kept. Counts are of detail lines.
+    ``registro``.
     """
 
-    layout: Layout
-    version: Version
-    name: str
     frames: dict[str, pl.DataFrame]
-    header: dict[str, Any] | None
-    trailer: dict[str, Any] | None
-    rejects: pl.DataFrame
-    flags: pl.DataFrame
-    rows_read: int
-    rows_accepted: int
-    rows_refused: int
-    refused_by_reason: dict[str, int] = field(default_factory=dict)
 
     def frame(self) -> pl.DataFrame:
         """All detail records in one frame, in the order of the file's record types; absent columns are null."""
@@ -170,10 +151,10 @@ class FileReader:
                 rejects.extend(parted.rejects)
                 flags.append(parted.flags)
             read = self.tally.rows_read - before
-            yield ReadPortion(frames, rejects, _stack(flags, FLAGS_SCHEMA), read)
+            yield ReadPortion(frames, rejects, stack(flags, FLAGS_SCHEMA), read)
         self.tally.verify()
         if not self.tally.rows_read and self.layout.empty == "refuse":
-            raise _refused(self, "VAZIO", f"{self.tally.lines} linhas, nenhuma de detalhe")
+            raise file_refused(self, "VAZIO", f"{self.tally.lines} linhas, nenhuma de detalhe")
 
     def _role(self, record: str) -> RecordRole:
         return self.version.record(record).role if record else RecordRole.DETAIL
@@ -215,101 +196,19 @@ def read_file(
         quick=quick,
     ) as reader:
         parts: dict[str, list[pl.DataFrame]] = {record.name: [] for record in reader.version.details}
-        rejects: list[Reject] = []
-        flags: list[pl.DataFrame] = []
-        kept_bytes = 0
+        found = Findings(reader)
         for portion in reader.portions():
             for record, frame in portion.frames.items():
                 parts[record].append(frame)
-            rejects.extend(portion.rejects)
-            flags.append(portion.flags)
-            kept_bytes += sum(len(reject.original) for reject in portion.rejects)
-            if kept_bytes > MAX_REFUSED_BYTES:
-                raise _refused(reader, "MUITAS_RECUSAS", f"{len(rejects)} linhas recusadas, e o arquivo não acabou")
-        frames = {record.name: _stack(parts[record.name], record_schema(record)) for record in reader.version.details}
-        all_flags = _stack(flags, FLAGS_SCHEMA)
-        repeated = _repeated(layout, frames)
-        if layout.unique == "refuse" and repeated.height:
-            rejects.extend(_refuse_repeated(reader, repeated))
-            gone = repeated.select("linha")
+            found.add(portion)
+        frames = {record.name: stack(parts[record.name], record_schema(record)) for record in reader.version.details}
+        gone = found.repeated_keys(frames)
+        if gone.height:
             frames = {
                 record: frame.join(gone, on="linha", how="anti", maintain_order="left")
                 for record, frame in frames.items()
             }
-            all_flags = all_flags.join(gone, on="linha", how="anti")
-        elif repeated.height:
-            all_flags = pl.concat([all_flags, repeated.select(list(FLAGS_SCHEMA))])
-        return _reading(reader, frames, rejects, all_flags)
-
-
-def _reading(
-    reader: FileReader, frames: dict[str, pl.DataFrame], rejects: list[Reject], flags: pl.DataFrame
-) -> Reading:
-    """Put it together, prove that no row was lost, and refuse a file with too many refused rows."""
-    accepted, read = sum(frame.height for frame in frames.values()), reader.tally.rows_read
-    if accepted + len(rejects) != read:
-        raise ProgramError(f"{reader.name}: {accepted} accepted + {len(rejects)} refused is not {read} read")
-    reasons = Counter(reject.reason for reject in rejects)
-    reading = Reading(
-        layout=reader.layout,
-        version=reader.version,
-        name=reader.name,
-        frames=frames,
-        header=reader.tally.header,
-        trailer=reader.tally.trailer,
-        rejects=rejects_frame(rejects),
-        flags=flags.sort("linha", maintain_order=True),
-        rows_read=read,
-        rows_accepted=accepted,
-        rows_refused=len(rejects),
-        refused_by_reason=dict(sorted(reasons.items())),
-    )
-    if too_many_refused(reader.layout.max_rejects, read, len(rejects)):
-        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-        limit = f"{reader.layout.max_rejects:.2%}"
-        message = f"{len(rejects)} de {read} linhas recusadas, limite {limit}: {told}"
-        refusal = _refused(reader, "MUITAS_RECUSAS", message)
-        refusal.reading = reading  # type: ignore[attr-defined]
-        raise refusal
-    return reading
-
-
-def too_many_refused(max_rejects: float, read: int, refused: int) -> bool:
-    """Whether the refused rows refuse the file.
-
-    A limit of 0 means not one. Otherwise a file under 20 rows is refused only when nothing of it is left, and a larger
-    one when the share of refused rows is above the limit; a limit of 1 never refuses.
-    """
-    if max_rejects == 0:
-        return refused > 0
-    if read < SMALLEST_SHARED:
-        return 0 < refused == read and max_rejects < 1
-    return refused > max_rejects * read
-
-
-def _repeated(layout: Layout, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Flags, with ``registro``, of the rows whose key stands again further down in the same record type."""
-    parts = [pl.DataFrame(schema={**FLAGS_SCHEMA, "registro": pl.String()})]
-    if layout.key and layout.unique != "allow":
-        key = pl.struct(layout.key) if len(layout.key) > 1 else pl.col(layout.key[0])
-        whole = pl.all_horizontal(pl.col(name).is_not_null() for name in layout.key)
-        for frame in frames.values():
-            earlier = frame.filter(whole & ~key.is_last_distinct())
-            campo, motivo = pl.lit(", ".join(layout.key)), pl.lit("CHAVE_REPETIDA")
-            parts.append(earlier.select("linha", campo.alias("campo"), motivo.alias("motivo"), "registro"))
-    return pl.concat(parts)
-
-
-def _refuse_repeated(reader: FileReader, repeated: pl.DataFrame) -> Iterator[Reject]:
-    originals = reader.originals(set(repeated["linha"]))
-    for line, field_, reason, record in repeated.iter_rows():
-        yield Reject(line, record, field_, reason, "a chave está de novo mais abaixo no arquivo", "", originals[line])
-
-
-def _stack(frames: list[pl.DataFrame], schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
-
-
-def _refused(reader: FileReader, code: str, message: str) -> FileRefused:
-    remedy = f"confira se o arquivo é de {reader.layout.layout} ({reader.layout.title}) e peça ao banco um novo"
-    return FileRefused(code, message, remedy, file=reader.name)
+        outcome = found.outcome(sum(frame.height for frame in frames.values()))
+        reading = Reading(**vars(outcome), frames=frames)
+        refuse_too_many(reading)
+        return reading

@@ -11,18 +11,17 @@ are in doubt.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit, types
 
 from atom_pipeline.layout.compiled.cache import part
-from atom_pipeline.layout.compiled.codes import TILE, Bytes, Numbers, Sets, Spelling, Tables
+from atom_pipeline.layout.compiled.codes import TILE, Bytes, Flags, Numbers, Places, Sets, Spelling, Tables, Words
 from atom_pipeline.layout.compiled.numbers import is_no_date, moment, whole
 from atom_pipeline.layout.compiled.text import (
     BLANK,
     ZERO,
     copy,
     document,
-    fetch,
+    find_ink,
     has_shape,
     in_set,
     is_digit,
@@ -41,29 +40,27 @@ _ONE, _NONE = np.uint64(1), np.uint64(0)
 
 
 @part
-def _follows_rules(out: Bytes, start: int, stop: int, row: Numbers, tables: Tables) -> bool:
-    """Whether a value is in its domain and passes its check."""
-    sets, shapes, classes, area_codes = tables
-    if row[_DOMAIN] >= 0 and not in_set(out, start, stop, row[_DOMAIN], sets):
-        return False
-    if row[_CHECK] == _NO_CHECK:
+def _passes(out: Bytes, start: int, stop: int, check: int, shapes: Numbers, classes: Bytes, area_codes: Flags) -> bool:
+    """Whether a value passes the check of its field."""
+    if check == _NO_CHECK:
         return True
-    if row[_CHECK] == _EMAIL:
+    if check == _EMAIL:
         return is_email(out, start, stop)
-    return has_shape(out, start, stop, row[_CHECK] - _SHAPE, shapes, classes, area_codes)
+    return has_shape(out, start, stop, check - _SHAPE, shapes, classes, area_codes)
 
 
 @part
 def _texts(
     data: Bytes,
     lines: Numbers,
+    ink: Words,
     first: int,
     last: int,
     row: Numbers,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Numbers,
+    ends: Places,
     spelling: Spelling,
     plain: bool,
 ) -> tuple[int, int]:
@@ -71,7 +68,8 @@ def _texts(
     spelt, sizes = spelling
     valid = _NONE
     for r in range(first, last):
-        start, stop = trimmed(data, lines[r] + row[_START], lines[r] + row[_STOP])
+        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
+        start, stop = lines[r] + start, lines[r] + stop
         cursor = copy(data, start, stop, text, cursor, spelt, sizes, plain)
         ends[r + 1] = cursor - base
         if start < stop:
@@ -83,30 +81,36 @@ def _texts(
 def _checked_texts(
     data: Bytes,
     lines: Numbers,
+    ink: Words,
     first: int,
     last: int,
     row: Numbers,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Numbers,
+    ends: Places,
     spelling: Spelling,
     plain: bool,
     tables: Tables,
 ) -> tuple[int, int, int]:
     """Text with something to look at."""
+    sets, shapes, classes, area_codes = tables
+    bounds, keys, items, spelt_items = sets
     spelt, sizes = spelling
     valid, doubtful = _NONE, _NONE
     for r in range(first, last):
-        start, stop = trimmed(data, lines[r] + row[_START], lines[r] + row[_STOP])
+        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
+        start, stop = lines[r] + start, lines[r] + stop
         bit = _ONE << np.uint64(r - first)
-        if row[_CONSTANT] >= 0 and not in_set(data, start, stop, row[_CONSTANT], tables[0]):
+        if row[_CONSTANT] >= 0 and not in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items):
             doubtful |= bit
         elif start == stop:
             doubtful |= bit if row[_REQUIRED] else _NONE
         else:
             end = copy(data, start, stop, text, cursor, spelt, sizes, plain)
-            if _follows_rules(text, cursor, end, row, tables):
+            if (
+                row[_DOMAIN] < 0 or in_set(text, cursor, end, row[_DOMAIN], bounds, keys, items, spelt_items)
+            ) and _passes(text, cursor, end, row[_CHECK], shapes, classes, area_codes):
                 valid |= bit
                 cursor = end
             else:
@@ -119,24 +123,28 @@ def _checked_texts(
 def _digits(
     data: Bytes,
     lines: Numbers,
+    ink: Words,
     first: int,
     last: int,
     row: Numbers,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Numbers,
+    ends: Places,
     tables: Tables,
 ) -> tuple[int, int, int]:
     """Digits that are text."""
+    sets, shapes, classes, area_codes = tables
+    bounds, keys, items, spelt_items = sets
     valid, doubtful = _NONE, _NONE
     for r in range(first, last):
-        start, stop = trimmed(data, lines[r] + row[_START], lines[r] + row[_STOP])
+        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
+        start, stop = lines[r] + start, lines[r] + stop
         bit = _ONE << np.uint64(r - first)
         significant = start
         while significant < stop and data[significant] == ZERO:
             significant += 1
-        good = row[_CONSTANT] < 0 or in_set(data, start, stop, row[_CONSTANT], tables[0])
+        good = row[_CONSTANT] < 0 or in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items)
         for i in range(significant, stop):
             good = good and is_digit(data[i])
         absent = start == stop or (significant == stop and (row[_STRIP_ZEROS] or row[_NO_ZEROS]))
@@ -153,7 +161,11 @@ def _digits(
                 text[end] = data[i]
                 end += 1
             fits = not row[_ZERO_PAD] or stop - start <= row[_ZERO_PAD]
-            if fits and _follows_rules(text, cursor, end, row, tables):
+            if (
+                fits
+                and (row[_DOMAIN] < 0 or in_set(text, cursor, end, row[_DOMAIN], bounds, keys, items, spelt_items))
+                and _passes(text, cursor, end, row[_CHECK], shapes, classes, area_codes)
+            ):
                 valid |= bit
                 cursor = end
             else:
@@ -166,18 +178,20 @@ def _digits(
 def _documents(
     data: Bytes,
     lines: Numbers,
+    ink: Words,
     first: int,
     last: int,
     row: Numbers,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Numbers,
+    ends: Places,
 ) -> tuple[int, int, int]:
     """CPF and CNPJ."""
     valid, doubtful = _NONE, _NONE
     for r in range(first, last):
-        start, stop = trimmed(data, lines[r] + row[_START], lines[r] + row[_STOP])
+        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
+        start, stop = lines[r] + start, lines[r] + stop
         bit = _ONE << np.uint64(r - first)
         whose = np.int64(BLANK)
         if row[_PERSON_START] >= 0:
@@ -196,19 +210,21 @@ def _documents(
 
 @part
 def _whole_numbers(
-    data: Bytes, lines: Numbers, first: int, last: int, row: Numbers, values: Numbers, sets: Sets
+    data: Bytes, lines: Numbers, ink: Words, first: int, last: int, row: Numbers, values: Numbers, sets: Sets
 ) -> tuple[int, int]:
     """Whole numbers, and decimals with all their digits."""
+    bounds, keys, items, spelt_items = sets
     valid, doubtful = _NONE, _NONE
     for r in range(first, last):
-        start, stop = trimmed(data, lines[r] + row[_START], lines[r] + row[_STOP])
+        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
+        start, stop = lines[r] + start, lines[r] + stop
         bit = _ONE << np.uint64(r - first)
         value, good = np.int64(0), not row[_REQUIRED]
         if start < stop:
             value, good = whole(data, start, stop, row[_SIGN])
             good = good and row[_LOW] <= value and value <= row[_HIGH]
         if row[_CONSTANT] >= 0:
-            good = good and in_set(data, start, stop, row[_CONSTANT], sets)
+            good = good and in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items)
         values[r - first] = value
         if not good:
             doubtful |= bit
@@ -219,14 +235,24 @@ def _whole_numbers(
 
 @part
 def _moments(
-    data: Bytes, lines: Numbers, first: int, last: int, row: Numbers, values: Numbers, sets: Sets, formats: Numbers
+    data: Bytes,
+    lines: Numbers,
+    ink: Words,
+    first: int,
+    last: int,
+    row: Numbers,
+    values: Numbers,
+    sets: Sets,
+    formats: Numbers,
 ) -> tuple[int, int]:
     """Dates as days since 1970, times as nanoseconds since midnight, both as microseconds since 1970."""
+    bounds, keys, items, spelt_items = sets
     valid, doubtful = _NONE, _NONE
     op = row[_OP]
     for r in range(first, last):
         raw_start, raw_stop = lines[r] + row[_START], lines[r] + row[_STOP]
-        start, stop = trimmed(data, raw_start, raw_stop)
+        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
+        start, stop = lines[r] + start, lines[r] + stop
         bit = _ONE << np.uint64(r - first)
         value, good = np.int64(0), False
         if start < stop:
@@ -240,7 +266,7 @@ def _moments(
         absent = not good and (start == stop or (op != _TIME and is_no_date(data, raw_start, raw_stop)))
         good = not row[_REQUIRED] if absent else good and row[_LOW] <= value and value <= row[_HIGH]
         if row[_CONSTANT] >= 0:
-            good = good and in_set(data, start, stop, row[_CONSTANT], sets)
+            good = good and in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items)
         values[r - first] = value
         if not good:
             doubtful |= bit
@@ -250,7 +276,7 @@ def _moments(
 
 
 _BYTES, _NUMBERS, _TABLE = types.uint8[::1], types.int64[::1], types.int64[:, ::1]
-_SETS = types.Tuple((_NUMBERS, _NUMBERS, _BYTES))
+_SETS = types.Tuple((_NUMBERS, types.uint64[::1], _NUMBERS, _BYTES))
 
 
 @njit(
@@ -263,7 +289,7 @@ _SETS = types.Tuple((_NUMBERS, _NUMBERS, _BYTES))
         types.Tuple((types.uint8[:, ::1], _NUMBERS)),
         types.boolean,
         _NUMBERS,
-        types.Tuple((_BYTES, _TABLE)),
+        types.Tuple((_BYTES, types.int32[:, ::1])),
         types.Tuple((_TABLE, types.int64[:, :, ::1], types.int32[:, ::1])),
         types.uint64[:, ::1],
         types.int32[:, ::1],
@@ -281,10 +307,10 @@ def read_cells(
     spelling: Spelling,
     plain: bool,
     bases: Numbers,
-    texts: tuple[Bytes, Numbers],
-    numbers: tuple[Numbers, Numbers, npt.NDArray[np.int32]],
-    valid: npt.NDArray[np.uint64],
-    doubts: npt.NDArray[np.int32],
+    texts: tuple[Bytes, Places],
+    numbers: tuple[Numbers, Numbers, Places],
+    valid: Words,
+    doubts: Places,
 ) -> int:
     """Read every field of every line.
 
@@ -298,10 +324,12 @@ def read_cells(
     wholes, decimals, days = numbers
     cursors = bases.copy()
     values = np.empty(TILE, dtype=np.int64)
-    told, touched = 0, 0
+    ink = np.empty((TILE, (fields[:, _STOP].max() + 63) // 64), dtype=np.uint64)
+    told = 0
     for first in range(0, lines.shape[0], TILE):
         last = min(first + TILE, lines.shape[0])
-        touched += fetch(data, lines[first], lines[last - 1])
+        for r in range(first, last):
+            find_ink(data, lines[r], ink[r - first])
         for f in range(fields.shape[0]):
             row = fields[f]
             op, slot = row[_OP], row[_SLOT]
@@ -309,20 +337,22 @@ def read_cells(
             if op <= _DOCUMENT_OP:
                 base, end = bases[slot], cursors[slot]
                 if op == _DIGITS:
-                    end, bits, doubtful = _digits(data, lines, first, last, row, text, base, end, ends[slot], tables)
+                    end, bits, doubtful = _digits(
+                        data, lines, ink, first, last, row, text, base, end, ends[slot], tables
+                    )
                 elif op == _DOCUMENT_OP:
-                    end, bits, doubtful = _documents(data, lines, first, last, row, text, base, end, ends[slot])
+                    end, bits, doubtful = _documents(data, lines, ink, first, last, row, text, base, end, ends[slot])
                 elif row[_CONSTANT] >= 0 or row[_DOMAIN] >= 0 or row[_CHECK] != _NO_CHECK or row[_REQUIRED]:
                     end, bits, doubtful = _checked_texts(
-                        data, lines, first, last, row, text, base, end, ends[slot], spelling, plain, tables
+                        data, lines, ink, first, last, row, text, base, end, ends[slot], spelling, plain, tables
                     )
                 else:
-                    end, bits = _texts(data, lines, first, last, row, text, base, end, ends[slot], spelling, plain)
+                    end, bits = _texts(data, lines, ink, first, last, row, text, base, end, ends[slot], spelling, plain)
                 cursors[slot] = end
             elif op in (_INTEGER, _DECIMAL):
-                bits, doubtful = _whole_numbers(data, lines, first, last, row, values, tables[0])
+                bits, doubtful = _whole_numbers(data, lines, ink, first, last, row, values, tables[0])
             else:
-                bits, doubtful = _moments(data, lines, first, last, row, values, tables[0], formats)
+                bits, doubtful = _moments(data, lines, ink, first, last, row, values, tables[0], formats)
             if op == _DECIMAL:
                 for r in range(first, last):
                     decimals[slot, r, 0] = values[r - first]
@@ -340,4 +370,4 @@ def read_cells(
                         doubts[told, 0] = f
                         doubts[told, 1] = r
                         told += 1
-    return told if touched >= 0 else -1  # so that fetching is not left out as useless
+    return told

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int32]  # within what one block gives
+Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
-Sets = tuple[Numbers, Numbers, Bytes]
+Sets = tuple[Numbers, Words, Numbers, Bytes]
 Tables = tuple[Sets, Numbers, Bytes, Flags]  # see ``program.Program``
 Spelling = tuple[Bytes, Numbers]  # every byte in UTF-8: up to three bytes, and how many
 

@@ -84,7 +84,7 @@ class QuickDecoder:
         kinds = fields[:, Column.OP]
         count = {kind: int((kinds == kind).sum()) for kind in Op}
         text = np.empty(int(bases[-1]), dtype=np.uint8)
-        ends = np.empty((len(texts), height + 1), dtype=np.int64)
+        ends = np.empty((len(texts), height + 1), dtype=np.int32)
         ends[:, 0] = 0
         wholes = np.empty((count[Op.INTEGER] + count[Op.TIME] + count[Op.DATETIME], height), dtype=np.int64)
         decimals = np.empty((count[Op.DECIMAL], height, 2), dtype=np.int64)
@@ -100,7 +100,7 @@ class QuickDecoder:
             op, slot = Op(row[Column.OP]), row[Column.SLOT]
             buffers: list[Any] = [valid[i]]
             if op <= Op.DOCUMENT:
-                schema = na.large_string()
+                schema = na.string()
                 buffers += [ends[slot], text[bases[slot] : bases[slot] + ends[slot, height]]]
             elif op is Op.DECIMAL:
                 schema = na.decimal128(PRECISION, self._plan.fields[place].field.decimals)

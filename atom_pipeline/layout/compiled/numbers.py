@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from atom_pipeline.layout.compiled.cache import part
-from atom_pipeline.layout.compiled.codes import Bytes, Numbers
-from atom_pipeline.layout.compiled.text import BLANK, HYPHEN, PLUS, ZERO
+from atom_pipeline.layout.compiled.codes import WORD, Bytes, Numbers
+from atom_pipeline.layout.compiled.text import BLANK, HYPHEN, PLUS, ZERO, eight_digits
 
 _MOST_DIGITS = 18
 # A row of ``Program.formats``: the length, where each part begins (-1: nowhere), the literals as place and byte.
@@ -27,6 +27,11 @@ def whole(data: Bytes, start: int, stop: int, sign: int) -> tuple[int, bool]:
         return np.int64(0), False
     value = np.int64(0)
     bad = False
+    while stop - start >= WORD and start + WORD <= data.shape[0]:
+        eight, is_digits = eight_digits(data, start)
+        bad |= not is_digits
+        value = value * 100_000_000 + eight
+        start += WORD
     for i in range(start, stop):
         digit = np.uint8(data[i] - np.uint8(ZERO))
         bad |= digit > 9

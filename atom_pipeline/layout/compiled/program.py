@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from atom_pipeline.layout.checks import DDDS, UFS
-from atom_pipeline.layout.compiled.codes import Bytes, Check, Column, Numbers, Op, Tables
+from atom_pipeline.layout.compiled.codes import WORD, Bytes, Check, Column, Numbers, Op, Tables
 from atom_pipeline.layout.convert import FieldPlan, RecordPlan
 from atom_pipeline.layout.dates import spelling
 from atom_pipeline.layout.model import FieldType, Rule
@@ -45,11 +45,11 @@ class Program:
     """What the loops need of one record type.
 
     ``fields`` has a row per field that the loops read, in the order of ``places`` (positions in the record's fields).
-    ``tables``: sets of byte strings, all one after another, as the bounds of each set's items, the bounds of each
-    item's bytes, and the bytes; shapes, a row each: a list's number, whether an area code comes first, whether five
-    zeros may not, the length, a class per byte; the classes of every byte; which area codes there are.
-    ``formats`` has a row per spelling of a moment: its length, where year, month, day, hour, minute and second begin
-    (-1: it has none), how many literals, and the place and byte of each.
+    ``tables``: sets of byte strings, all one after another, as the bounds of each set's items, the first eight bytes of
+    each item as a number, the bounds of each item's bytes, and the bytes; shapes, a row each: a list's number, whether
+    an area code comes first, whether five zeros may not, the length, a class per byte; the classes of every byte; which
+    area codes there are. ``formats`` has a row per spelling of a moment: its length, where year, month, day, hour,
+    minute and second begin (-1: it has none), how many literals, and the place and byte of each.
     """
 
     places: tuple[int, ...]
@@ -84,6 +84,7 @@ class _Builder:
         items = [item for items in self._sets for item in items]
         sets = (
             _bounds([len(items) for items in self._sets]),
+            np.array([int.from_bytes(item[:WORD], "little") for item in items], dtype=np.uint64),
             _bounds([len(item) for item in items]),
             np.frombuffer(bytearray(b"".join(items)), dtype=np.uint8),
         )

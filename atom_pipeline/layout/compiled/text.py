@@ -11,11 +11,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from atom_pipeline.layout.compiled.cache import part
-from atom_pipeline.layout.compiled.codes import WORD, Bytes, Flags, Numbers, Sets
+from atom_pipeline.layout.compiled.codes import WORD, Bytes, Flags, Numbers, Words
 
-CACHE_LINE = 64
 BLANK, ZERO, NINE, HYPHEN, PLUS = 32, 48, 57, 45, 43
-_BLANKS, _UPPER_HALF = np.uint64(0x2020202020202020), np.uint64(0x8080808080808080)
+_ALL, _UPPER_HALF = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x8080808080808080)
 
 
 @intrinsic
@@ -44,6 +43,20 @@ def _put_word(_context: Any, data: Any, place: Any, word: Any) -> Any:  # noqa: 
 
 
 @intrinsic
+def _differing(_context: Any, data: Any, place: Any) -> Any:  # noqa: ARG001
+    """Which of 64 bytes of an array from a place on are no blanks: a bit each."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        vector = ir.VectorType(ir.IntType(8), 64)
+        at = cgutils.pointer_add(builder, array.data, arguments[1], vector.as_pointer())
+        differ = builder.icmp_unsigned("!=", builder.load(at, align=1), ir.Constant(vector, [BLANK] * 64))
+        return builder.bitcast(differ, ir.IntType(64))
+
+    return types.uint64(data, types.int64), generate
+
+
+@intrinsic
 def _leading_zeros(_context: Any, word: Any) -> Any:  # noqa: ARG001
     """How many of the upper bits of a number are zero; the number is not zero."""
 
@@ -53,33 +66,58 @@ def _leading_zeros(_context: Any, word: Any) -> Any:  # noqa: ARG001
     return types.int64(types.uint64), generate
 
 
-@part
-def fetch(data: Bytes, start: int, stop: int) -> int:
-    """Bring bytes into the processor's cache in their order, which it does far faster than field by field."""
-    total = np.int64(0)
-    for place in range(start, stop, CACHE_LINE):
-        total += data[place]
-    return total
+@intrinsic
+def _trailing_zeros(_context: Any, word: Any) -> Any:  # noqa: ARG001
+    """How many of the lower bits of a number are zero; the number is not zero."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
 
 
 @part
-def trimmed(data: Bytes, start: int, stop: int) -> tuple[int, int]:
-    """Where a cell begins and ends without the blanks around it."""
-    while stop > start:
-        if stop < WORD:
-            if data[stop - 1] != BLANK:
-                break
-            stop -= 1
+def find_ink(data: Bytes, line: int, ink: Words) -> None:
+    """Say of every byte of a line whether it is no blank, a bit each; also brings the line into the cache, in order."""
+    size = data.shape[0]
+    for i in range(ink.shape[0]):
+        place = line + 64 * i
+        if place + 64 <= size:
+            ink[i] = _differing(data, place)
             continue
-        others = _word(data, stop - WORD) ^ _BLANKS
-        if others:
-            stop -= _leading_zeros(others) >> 3
-            break
-        stop -= WORD
-    stop = max(start, stop)
-    while start < stop and data[start] == BLANK:
-        start += 1
-    return start, stop
+        bits = np.uint64(0)
+        for j in range(size - place):
+            if data[place + j] != BLANK:
+                bits |= np.uint64(1) << np.uint64(j)
+        ink[i] = bits
+
+
+@part
+def trimmed(ink: Words, start: int, stop: int) -> tuple[int, int]:
+    """Where a cell of a line begins and ends without the blanks around it; the same twice where it is blank."""
+    a, b = start >> 6, (stop - 1) >> 6
+    low = _ALL << np.uint64(start & 63)
+    high = _ALL >> np.uint64(63 - ((stop - 1) & 63))
+    if a == b:
+        bits = ink[a] & low & high
+        if bits == 0:
+            return start, start
+        return a * 64 + _trailing_zeros(bits), a * 64 + 64 - _leading_zeros(bits)
+    first, bits = a, ink[a] & low
+    while bits == 0 and first < b:
+        first += 1
+        bits = ink[first]
+    if first == b:
+        bits &= high
+        if bits == 0:
+            return start, start
+        return b * 64 + _trailing_zeros(bits), b * 64 + 64 - _leading_zeros(bits)
+    start = first * 64 + _trailing_zeros(bits)
+    last, bits = b, ink[b] & high
+    while bits == 0:
+        last -= 1
+        bits = ink[last]
+    return start, last * 64 + 64 - _leading_zeros(bits)
 
 
 @part
@@ -110,19 +148,44 @@ def copy(data: Bytes, start: int, stop: int, out: Bytes, cursor: int, spelt: Byt
 
 
 @part
-def in_set(data: Bytes, start: int, stop: int, number: int, sets: Sets) -> bool:
-    """Whether bytes are among those of a set."""
-    set_bounds, item_bounds, set_bytes = sets
+def eight_digits(data: Bytes, start: int) -> tuple[int, bool]:
+    """The value of eight digits, looked at all at once, and whether they are digits."""
+    word = _word(data, start)
+    high = word & np.uint64(0xF0F0F0F0F0F0F0F0)
+    above = ((word & np.uint64(0x0F0F0F0F0F0F0F0F)) + np.uint64(0x0606060606060606)) & np.uint64(0xF0F0F0F0F0F0F0F0)
+    is_digits = high == np.uint64(0x3030303030303030) and above == 0
+    word &= np.uint64(0x0F0F0F0F0F0F0F0F)
+    word = (word * np.uint64(10) + (word >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    word = (word * np.uint64(100) + (word >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    word = (word * np.uint64(10000) + (word >> np.uint64(32))) & np.uint64(0x00000000FFFFFFFF)
+    return np.int64(word), is_digits
+
+
+@part
+def _packed(data: Bytes, start: int, size: int) -> int:
+    """The first bytes of a cell, up to eight, as one number."""
+    if start + WORD <= data.shape[0]:
+        return _word(data, start) & (_ALL >> np.uint64(64 - 8 * min(size, WORD)))
+    key = np.uint64(0)
+    for i in range(min(size, WORD)):
+        key |= np.uint64(data[start + i]) << np.uint64(8 * i)
+    return key
+
+
+@part
+def in_set(
+    data: Bytes, start: int, stop: int, number: int, bounds: Numbers, keys: Words, items: Numbers, spelt: Bytes
+) -> bool:
+    """Whether bytes are among those of a set; the tables are those of ``codes.Sets``."""
     size = stop - start
-    for item in range(set_bounds[number], set_bounds[number + 1]):
-        first = item_bounds[item]
-        if item_bounds[item + 1] - first != size:
+    key = _packed(data, start, size) if size > 0 else np.uint64(0)
+    for item in range(bounds[number], bounds[number + 1]):
+        first = items[item]
+        if keys[item] != key or items[item + 1] - first != size:
             continue
         same = True
-        for i in range(size):
-            if data[start + i] != set_bytes[first + i]:
-                same = False
-                break
+        for i in range(WORD, size):
+            same = same and data[start + i] == spelt[first + i]
         if same:
             return True
     return False

@@ -1,0 +1,125 @@
+"""A file of the bank straight to a Parquet file, in memory that does not grow with the file.
+
+The rows are those of ``reading.read_file``, all record types in one table, in the order of the file's lines; equal
+files give equal bytes. Frames in memory are ``reading``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from atom_pipeline.layout.model import Layout, Record
+from atom_pipeline.layout.outcome import FileOutcome, Findings, refuse_too_many
+from atom_pipeline.layout.reading import FileReader
+from atom_pipeline.layout.schema import LINE, RECORD, polars_schema
+
+COMPRESSION_LEVEL = 1  # of zstd: as small as level 3 on these files, in two thirds of the time
+GROUP_BYTES = 64 * 1024 * 1024  # of the file in a row group, about: one is in memory while it is written
+GROUP_ROWS = (8_192, 131_072)  # at least, at most
+
+
+def read_to_parquet(
+    layout: Layout,
+    source: Path | BinaryIO,
+    target: Path,
+    *,
+    name: str,
+    day: date,
+    quick: bool | None = None,
+) -> FileOutcome:
+    """Read a file as ``read_file`` does and leave its accepted rows in ``target``.
+
+    Raises FileRefused as ``read_file`` does; then, and whenever it fails, there is no ``target``.
+    """
+    partial = target.with_name(f".{target.name}.parcial")
+    try:
+        with FileReader(layout, source, name=name, day=day, quick=quick) as reader:
+            outcome = _Storing(reader).store(partial)
+        refuse_too_many(outcome)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return outcome
+
+
+class _Storing:
+    """One file on its way to Parquet."""
+
+    def __init__(self, reader: FileReader) -> None:
+        self._reader = reader
+        self._findings = Findings(reader)
+        self._schema = polars_schema(reader.layout, reader.version)
+        self._keys: dict[str, list[pl.DataFrame]] = {record.name: [] for record in reader.version.details}
+        self._accepted = 0
+        self._failure: BaseException | None = None
+
+    def store(self, target: Path) -> FileOutcome:
+        rows = register_io_source(self._frames, schema=self._schema)
+        try:
+            self._sink(rows, target)
+        except Exception:
+            if self._failure is not None:
+                raise self._failure from None  # Polars tells of it in words only
+            raise
+        keys = {name: pl.concat(parts) for name, parts in self._keys.items() if parts}
+        gone = self._findings.repeated_keys(keys)
+        if gone.height:
+            whole = target.with_name(f"{target.name}.inteiro")
+            target.rename(whole)
+            try:
+                kept = pl.scan_parquet(whole, glob=False).join(gone.lazy(), on=LINE, how="anti", maintain_order="left")
+                self._sink(kept, target)
+            finally:
+                whole.unlink()
+        return self._findings.outcome(self._accepted - gone.height)
+
+    def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
+        longest = max(_line_bytes(record) for record in self._reader.version.details)
+        fewest, most = GROUP_ROWS
+        rows.sink_parquet(
+            target,
+            compression="zstd",
+            compression_level=COMPRESSION_LEVEL,
+            row_group_size=min(max(GROUP_BYTES // longest, fewest), most),
+            maintain_order=True,
+        )
+
+    def _frames(
+        self, columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        """The accepted rows portion by portion: what Polars asks a source for. It asks for all of them."""
+        if columns is not None or predicate is not None or rows is not None:
+            raise NotImplementedError("a part of a file's rows")
+        del batch
+        try:
+            for portion in self._reader.portions():
+                self._findings.add(portion)
+                for name, frame in portion.frames.items():
+                    self._accepted += frame.height
+                    if self._reader.layout.key and self._reader.layout.unique != "allow":
+                        self._keys[name].append(frame.select(LINE, RECORD, *self._reader.layout.key))
+                frames = list(portion.frames.values())
+                if frames:
+                    yield self._together(frames)
+        except BaseException as failure:
+            self._failure = failure
+            raise
+
+    def _together(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
+        """All record types in one frame, in the order of the lines."""
+        if len(frames) == 1 and frames[0].columns == list(self._schema):
+            return frames[0]
+        absent = pl.DataFrame(schema=self._schema)
+        whole = pl.concat([absent, *frames], how="diagonal")
+        return whole.sort(LINE) if len(frames) > 1 else whole
+
+
+def _line_bytes(record: Record) -> int:
+    """Bytes of a line, about."""
+    return record.length or 12 * len(record.fields)

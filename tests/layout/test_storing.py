@@ -1,0 +1,104 @@
+"""Files straight to Parquet: the same rows, refusals and counts as in memory, and the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from atom_pipeline.errors import FileRefused
+from atom_pipeline.layout.model import Layout
+from atom_pipeline.layout.storing import read_to_parquet
+from tests.layout.small_layouts import DAY, delimited, fixed, layout_of, read, with_ends
+
+KINDS = layout_of(
+    {"kind": "fixed"},
+    [
+        {
+            "name": f"tipo_{kind}",
+            "length": 8,
+            "match": {"field": "tipo", "equals": kind},
+            "fields": [
+                {"name": "tipo", "width": 1},
+                {"name": "a", "width": 3},
+                {"name": f"n{kind}", "width": 4, "type": "integer"},
+            ],
+        }
+        for kind in "12"
+    ],
+    max_rejects=1,
+    key=["a"],
+    unique="refuse",
+)
+
+
+def stored(layout: Layout, content: bytes, folder: Path, quick: bool = True) -> pl.DataFrame:
+    """The rows in Parquet, after what else came of it was compared with a reading in memory."""
+    outcome = read_to_parquet(layout, io.BytesIO(content), folder / "x.parquet", name="arquivo", day=DAY, quick=quick)
+    reading = read(layout, content)
+    assert outcome.rejects.equals(reading.rejects)
+    assert outcome.flags.equals(reading.flags)
+    assert (outcome.header, outcome.trailer) == (reading.header, reading.trailer)
+    assert (outcome.rows_read, outcome.rows_accepted, outcome.rows_refused, outcome.refused_by_reason) == (
+        reading.rows_read, reading.rows_accepted, reading.rows_refused, reading.refused_by_reason
+    )  # fmt: skip
+    frame = pl.read_parquet(folder / "x.parquet")
+    assert frame.columns[-2:] == ["linha", "registro"]
+    assert frame.select(reading.frame().columns).sort("linha").equals(reading.frame().sort("linha"))
+    assert [path.name for path in folder.iterdir()] == ["x.parquet"]
+    return frame
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_record_types_stand_in_one_table_in_the_order_of_the_lines(tmp_path: Path, quick: bool) -> None:
+    lines = [b"1abc0001", b"2abd0002", b"1abex003", b"2abf0004", b"1abc0005", b"3zzz0000"]
+    frame = stored(KINDS, b"\n".join(lines), tmp_path, quick)
+    assert frame.select("linha", "registro", "n1", "n2").rows() == [
+        (2, "tipo_2", None, 2), (4, "tipo_2", None, 4), (5, "tipo_1", 5, None)
+    ]  # fmt: skip
+
+
+def test_header_trailer_and_delimited_files_are_stored_as_well(tmp_path: Path) -> None:
+    assert stored(with_ends(), b"020261123\r\n100150\r\n100250\r\n90000002", tmp_path).height == 2
+    layout = delimited({"name": "a"}, {"name": "n", "type": "integer"}, max_rejects=0.9)
+    assert stored(layout, b"a;n\nx;1\ny;z\n", tmp_path).rows() == [("x", 1, 2, "linha_unica")]
+
+
+def test_a_file_without_an_accepted_row_gives_an_empty_table_of_the_layouts_columns(tmp_path: Path) -> None:
+    layout = fixed({"name": "n", "width": 3, "type": "integer"}, max_rejects=1)
+    assert stored(layout, b"abc\n", tmp_path).height == 0
+    assert stored(layout.model_copy(update={"empty": "accept"}), b"", tmp_path).columns == ["n", "linha", "registro"]
+
+
+@pytest.mark.parametrize("content", [b"020261123\r\n100150\r\n90000007", b"100x50\r\n1\r\n", b""])
+def test_a_refused_file_leaves_nothing_and_is_told_as_in_memory(tmp_path: Path, content: bytes) -> None:
+    layout = with_ends(empty="refuse")
+    target = tmp_path / "x.parquet"
+    with pytest.raises(FileRefused) as in_memory:
+        read(layout, content)
+    with pytest.raises(FileRefused) as refusal:
+        read_to_parquet(layout, io.BytesIO(content), target, name="arquivo", day=DAY)
+    assert str(refusal.value) == str(in_memory.value)
+    assert refusal.value.code == in_memory.value.code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_many_refused_rows_carry_what_was_refused(tmp_path: Path) -> None:
+    layout = fixed({"name": "n", "width": 3, "type": "integer"}, max_rejects=0)
+    with pytest.raises(FileRefused, match="MUITAS_RECUSAS") as refusal:
+        read_to_parquet(layout, io.BytesIO(b"001\nabc\n"), tmp_path / "x", name="arquivo", day=DAY)
+    assert refusal.value.reading.rejects["original"].to_list() == ["abc"]  # type: ignore[attr-defined]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_files_give_equal_bytes_whatever_reads_them(tmp_path: Path) -> None:
+    layout = fixed({"name": "a", "width": 20}, {"name": "n", "width": 6, "type": "integer"})
+    content = b"".join(b"%-20s%06d\n" % (b"nome %d" % (i % 97), i) for i in range(20_000))
+    found = []
+    for place, quick in enumerate((True, True, False)):
+        target = tmp_path / str(place)
+        read_to_parquet(layout, io.BytesIO(content), target, name="arquivo", day=DAY, quick=quick)
+        found.append(target.read_bytes())
+    assert found[0] == found[1] == found[2]
