@@ -82,3 +82,11 @@ def expected(undisturbed: Place) -> dict[str, Any]:
 def on_saturday(friday: Place, tmp_path: Path, new_database: NewDatabase) -> Place:
     """The first day made, and the second one's files in the drop."""
     return _copy(friday, tmp_path / "home", new_database)
+
+
+@pytest.fixture
+def made_on_saturday(undisturbed: Place, tmp_path: Path, new_database: NewDatabase) -> Place:
+    """Both days made."""
+    place = Place(tmp_path / "home", new_database(undisturbed.postgres_url))
+    shutil.copytree(undisturbed.home, place.home)
+    return place
