@@ -30,9 +30,11 @@ from dagster._core.storage.schedules.sqlite import SqliteScheduleStorage
 from dagster._utils.error import serializable_error_info_from_exc_info
 from servers import Certificates, Served, ftp_server, sftp_server
 
+from assets.build import job_name
 from assets.collecting import OP, build_collect_job, collect_job_name
 from assets.common import Portfolios
 from atom_pipeline.layout.catalogue import Catalogue, load_catalogues
+from atom_pipeline.plan.days import DaysPlan
 from atom_pipeline.plan.poll import Known, read_cursor, write_cursor
 from resources import file_server
 from resources.day_facts import looking
@@ -42,8 +44,10 @@ from resources.ledger_records import FileRecord
 from resources.postgres import engine
 from resources.runtime import PortfolioRuntime
 from resources.settings import Settings, file_url
+from sensors.days import look
 from sensors.drop import build_drop_sensor, drop_sensor_name
 from sensors.opened import OpenedOnce
+from sensors.runs import DayRuns
 
 PROTOCOLS = ("sftp", "ftp", "ftps")
 SENSOR, JOB = drop_sensor_name(NAME), collect_job_name(NAME)
@@ -210,6 +214,12 @@ def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     return {name: outcome for name, (outcome, _) in table(result).items()}
 
 
+def days_plan(house: Agency) -> DaysPlan:
+    """What the sensor that makes days asks for now, or waits for."""
+    keys = house.definitions.resolve_job_def(job_name(NAME)).asset_layer.selected_asset_keys
+    return look(house.runtime, DayRuns(NAME, job_name(NAME), keys), house.instance)
+
+
 # Servers and drops.
 
 
@@ -242,19 +252,21 @@ def receiving_from(
     home: Path,
     ledger_url: str,
     *,
+    folder: str = "",
     patience: Patience = QUICK,
     clock: Callable[[], datetime] | None = None,
 ) -> Iterator[Receiving]:
-    """A drop that is the root of a server that runs. ``clock`` is the ledger's."""
-    settings = Settings(home, served.url, file_url(home / "manager"), LAYOUTS, drop_access=served.access)
+    """A drop that is a folder, else the root, of a server that runs. ``clock`` is the ledger's."""
+    url = f"{served.url}{folder}"
+    settings = Settings(home, url, file_url(home / "manager"), LAYOUTS, drop_access=served.access)
     connections = engine(ledger_url)
     runtime = PortfolioRuntime(settings, _catalogue(), connections)
-    runtime.drop = FileServer(served.url, served.access, patience)
+    runtime.drop = FileServer(url, served.access, patience)
     if clock is not None:
         runtime.ledger = Ledger(connections, NAME, clock=clock)
     try:
         with dg.DagsterInstance.ephemeral() as instance, _ticks_of(instance):
-            yield Receiving(runtime, instance, served, served.root)
+            yield Receiving(runtime, instance, served, served.root / folder)
     finally:
         connections.dispose()
 
