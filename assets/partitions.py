@@ -8,11 +8,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from atom_pipeline.calendar import WorkingCalendar
+from atom_pipeline.calendar import LAST_YEAR, WorkingCalendar
 from atom_pipeline.portfolio import Operation
-
-# Closed days are listed one by one up to this year; the ANBIMA calendar goes further.
-LAST_YEAR = 2035
 
 
 @cache

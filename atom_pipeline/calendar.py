@@ -17,6 +17,9 @@ from atom_pipeline.errors import ProgramError
 from atom_pipeline.portfolio import Block, Operation
 
 ONE_DAY = timedelta(days=1)
+# Partitions list their closed days one by one up to this year; the bank's calendar goes further. A file of a later one
+# has a wrong date in its name.
+LAST_YEAR = 2035
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """What the names in a drop mean to one portfolio, for the sensor that plans and the collection that does.
 
 Kept per name, since a drop shows the same names at every poll. A name that is no plain file name means nothing (FAULTS
-15), nor does one of a day before the portfolio began: no day could ever take it.
+15), nor does one of a day before the portfolio began, or beyond the calendar: no day could ever take it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 
-from atom_pipeline.calendar import WorkingCalendar
+from atom_pipeline.calendar import LAST_YEAR, WorkingCalendar
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.names import NameMatch, match_name, working_day
 from atom_pipeline.plan.poll import Kind, Meaning
@@ -33,7 +33,7 @@ class DropNames:
         """The layouts of the portfolio that know a name; several when the content decides."""
         first = self.catalogue.portfolio.operation.start
         found = match_name(self.catalogue, name) if is_plain_name(name) else []
-        return [match for match in found if self.day(match) >= first]
+        return [match for match in found if match.day.year <= LAST_YEAR and self.day(match) >= first]
 
     def day(self, match: NameMatch) -> date:
         return working_day(match, self.catalogue.portfolio, self.calendar)

@@ -348,6 +348,13 @@ def test_a_drop_of_ten_thousand_files_costs_less_than_two_seconds_and_no_cursor(
     assert (plan.collect, list(plan.cursor)) == ((), [listed[0].name])
 
 
+def test_a_date_beyond_the_calendar_is_reported_and_keeps_no_other_file_from_its_turn(drop: Drop) -> None:
+    names = DropNames(drop.runtime.catalogue, drop.runtime.calendar)
+    stamps = ("20351231", "20360101", "20991231")
+    kinds = [names.meaning(f"{stamp}_190000_remessa_528_out.528").kind.value for stamp in stamps]
+    assert kinds == ["file", "unknown", "unknown"]
+
+
 def test_names_that_are_no_plain_names_are_only_reported(drop: Drop) -> None:
     names = DropNames(drop.runtime.catalogue, drop.runtime.calendar)
     found = [
