@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
-from atom_pipeline.day import SENDING, KnownBase, stale_days
+from atom_pipeline.day import SENDING, KnownBase, carga_due_at, stale_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.plan.days import Day
 from resources.ledger_look import LedgerLook, Memory
@@ -88,7 +88,7 @@ def _fresh_days(
     if not fresh:
         return []
     last = runtime.ledger.last_sent_wave()
-    since = last.day if last else fresh[-1].day
+    since = last.day if last else fresh[0].day
     recently = datetime.now(UTC) - RECENT
     older = [base for base in fresh if base.day < since and base.built_at is not None and base.built_at >= recently]
     sending = [base for base in fresh if base.day >= since][-MOST_SENDING:]
@@ -126,15 +126,10 @@ def _decided(runtime: PortfolioRuntime, day: Day) -> Day:
     return replace(
         day,
         over=over,
-        deadline=None if over else _deadline(runtime, day.day),
+        deadline=None if over else carga_due_at(runtime.portfolio, day.day),
         spoken=words[-1].at if words else None,
         words=tuple(one.what for one in words),
     )
-
-
-def _deadline(runtime: PortfolioRuntime, day: date) -> datetime:
-    at: time = runtime.portfolio.publication.carga_deadline
-    return datetime.combine(day, at, tzinfo=runtime.zone)
 
 
 def _refusal(runtime: PortfolioRuntime, day: date) -> str | None:

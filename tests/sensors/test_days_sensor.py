@@ -17,9 +17,10 @@ from assets.build import job_name
 from assets.common import DayBusy, asset_key, day_activity, failure, told_to_people
 from atom_pipeline.errors import AtomError
 from atom_pipeline.plan.days import DaysPlan, Ending, Request, State
+from resources.day_facts import day_facts, looking
 from resources.file_server import ConflictError, FileServerError
 from resources.ledger_look import Memory
-from resources.ledger_records import NewFile
+from resources.ledger_records import Base, NewFile
 from resources.runtime import PortfolioRuntime
 from sensors.days import build_days_sensor, look, run_request
 from sensors.opened import OpenedOnce
@@ -254,6 +255,16 @@ def test_a_file_replaced_by_another_is_seen_by_the_next_look(days: Days) -> None
     assert days.asked().content != before.content
     record(NewFile("um", "remessa_assessoria", MON, "a", 1, "x"))
     assert days.asked().content == before.content
+
+
+def test_before_anything_was_ever_sent_an_early_file_of_tomorrow_hides_no_deadline_of_today(days: Days) -> None:
+    runtime = days.house.runtime
+    for day in (MON, TUE):
+        runtime.ledger.record_file(NewFile(f"{day}", "telefones", day, f"{day}", 1, "x"))
+        inputs = runtime.inputs()[1][day]
+        runtime.ledger.record_base(Base(day, f"{day}", {}, inputs, None, None, complete=False, waiting={}))
+    found = day_facts(looking(runtime)).days
+    assert [(one.day, one.deadline is not None) for one in found] == [(MON, True), (TUE, True)]
 
 
 def test_the_tick_asks_for_the_day_as_a_partition_of_its_job(days: Days) -> None:
