@@ -60,6 +60,7 @@ class Alarm:
 TOLD_AFTER = timedelta(seconds=100)
 GRACE = timedelta(minutes=15)  # what a run and a delivery may take before somebody is told
 STUCK = timedelta(minutes=30)
+EARLY = timedelta(days=7)  # a file that comes so long before its day can be made has a wrong date in its name
 # Checks of a day that other alarms tell of, with what to do.
 TOLD_OTHERWISE = ("guarda_", "arquivos_aceitos")
 DROP_SENSOR = "__drop"
@@ -131,6 +132,18 @@ def _days_not_made(facts: Facts) -> Iterator[Alarm]:
     """The first day that waits to be made; those after it wait for it."""
     stale = facts.stale
     if stale is None or facts.now - stale.since < STUCK:
+        return
+    if stale.opens is not None and facts.now < stale.opens:
+        if stale.opens - facts.now > EARLY:
+            yield Alarm(
+                _key(Kind.DAY_NOT_MADE, stale.day),
+                Kind.DAY_NOT_MADE,
+                stale.day,
+                f"Chegaram arquivos para {_of(stale.day)}, que ainda está longe",
+                f"O dia só pode ser feito a partir de {facts.local(stale.opens):%d/%m/%Y}. Confira a data no nome dos "
+                "arquivos: se está errada, eles não entram no dia certo até que venham com o nome certo.",
+                Severity.WARNING,
+            )
         return
     if any(run.day == stale.day for run in facts.failed_runs):
         return  # that alarm says why

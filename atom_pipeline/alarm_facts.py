@@ -99,10 +99,14 @@ class UndeliveredWave:
 
 @dataclass(frozen=True)
 class StaleDay:
-    """The first day whose base is not what its files and decisions would give, since the last of these came."""
+    """The first day whose base is not what its files and decisions would give, since the last of these came.
+
+    ``opens`` is when it can be made, of one whose files came before that.
+    """
 
     day: date
     since: datetime
+    opens: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ while the drop or Manager does not answer.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from atom_pipeline.alarm_facts import (
     WATCHED,
@@ -92,11 +92,16 @@ def _imported(runtime: PortfolioRuntime, day: date) -> bool:
 
 
 def _first_stale(runtime: PortfolioRuntime) -> StaleDay | None:
-    """The first day to be made, and since when it waits: the last that came or was decided, of any version."""
+    """The first day to be made, and since when it waits: the last that came or was decided, of any version.
+
+    A day whose files came early waits from the moment it can be made.
+    """
     stale = runtime.stale()
     if not stale:
         return None
-    day = stale[0]
+    day, now = stale[0], runtime.now()
+    opens = datetime.combine(runtime.calendar.previous(day), time.min, tzinfo=runtime.zone)
     moments: list[datetime] = [file.collected_at for file in runtime.ledger.files(day, every=True)]
     moments += [decision.at for decision in runtime.ledger.decisions(day)]
-    return StaleDay(day, max(moments, default=runtime.now()))
+    since = max(moments, default=now)
+    return StaleDay(day, since if now < opens else max(since, opens), opens=opens)

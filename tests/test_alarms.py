@@ -190,6 +190,14 @@ def test_a_day_that_nobody_makes_is_told_unless_a_run_is_under_way_or_failed() -
     ]
 
 
+def test_files_that_came_before_their_day_can_be_made_are_told_only_where_the_date_must_be_wrong() -> None:
+    def told(days: int) -> list[Severity]:
+        stale = StaleDay(TUESDAY, NOON - timedelta(hours=1), opens=NOON + timedelta(days=days))
+        return [one.severity for one in changes([], Facts(NOON, stale=stale)).to_open]
+
+    assert (told(1), told(7), told(8)) == ([], [], [Severity.WARNING])
+
+
 def test_a_conflict_at_manager_is_told_with_its_wave_and_not_as_a_failed_run_too() -> None:
     wave = UndeliveredWave("2026-11-23/01", MONDAY, NOON)
     run = FailedRun("p__dia", MONDAY, "1", NOON, errors=("mailing.csv is there with other content",), conflict=True)

@@ -330,6 +330,21 @@ def test_a_day_that_waits_to_be_made_and_a_carga_that_does_not_go_are_told(house
     assert Kind.CARGA_NOT_SENT not in kinds(house)
 
 
+def test_a_day_whose_files_came_early_is_told_only_when_it_could_have_been_made(house: House) -> None:
+    ledger = house.runtime.ledger
+    ledger._clock = lambda: NIGHT
+    ledger.record_file(NewFile("t.csv", "telefones", date(2026, 11, 12), "1", 1, "x"))
+    opens = datetime(2026, 11, 11, tzinfo=ZONE)
+    for moment, told in (
+        (opens - timedelta(hours=1), 0),
+        (opens + timedelta(minutes=29), 0),
+        (opens.replace(hour=1), 1),
+    ):
+        house.clock[0] = moment
+        look(house)
+        assert kinds(house).count(Kind.DAY_NOT_MADE) == told
+
+
 # Sensors.
 
 
