@@ -217,7 +217,9 @@ def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 def days_plan(house: Agency) -> DaysPlan:
     """What the sensor that makes days asks for now, or waits for."""
     keys = house.definitions.resolve_job_def(job_name(NAME)).asset_layer.selected_asset_keys
-    return look(house.runtime, DayRuns(NAME, job_name(NAME), keys), house.instance)
+    graph = house.definitions.resolve_asset_graph()
+    assets = list({id(one): one for key in keys if (one := graph.get(key).assets_def)}.values())
+    return look(house.runtime, DayRuns(NAME, job_name(NAME), assets), house.instance)
 
 
 # Servers and drops.
