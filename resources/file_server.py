@@ -13,7 +13,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -28,7 +28,7 @@ from tenacity import (
 )
 
 from atom_pipeline.errors import AtomError
-from resources import transport_ftp, transport_local, transport_sftp
+from resources import transport_ftp, transport_local
 from resources.access import Access
 from resources.durable import BLOCK, hash_file
 from resources.patience import Patience, Watch
@@ -68,9 +68,16 @@ __all__ = [
     "printable",
 ]
 
+
+def _sftp(url: str, access: Access, watch: Watch) -> AbstractContextManager[Transport]:
+    from resources import transport_sftp  # asyncssh takes half a second to import, and most processes never speak it
+
+    return transport_sftp.connect(url, access, watch)
+
+
 PROTOCOLS: Mapping[str, Connect] = {
     "file": transport_local.connect,
-    "sftp": transport_sftp.connect,
+    "sftp": _sftp,
     "ftp": transport_ftp.connect,
     "ftps": transport_ftp.connect_tls,
 }
