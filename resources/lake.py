@@ -7,6 +7,7 @@ Paths, atomic writing and reading belong here; what the tables mean is in ``atom
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from resources.durable import hash_file, hash_stream, sync_file, sync_folder
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
 _ROWS_PER_GROUP = 131_072
+_OF_THE_DISK = re.compile(r"\(os error (\d+)\)")  # Polars speaks of a faulty Parquet file when the disk is full
 WAVES = "ondas"
 
 
@@ -158,9 +160,15 @@ class Lake:
     def _write(self, key: str, frame: pl.DataFrame, *, once: bool = False) -> Written:
         with self._temporary(key) as temporary:
             # Row groups follow a frame's chunks, so equal frames give equal bytes only when rechunked.
-            frame.rechunk().write_parquet(
-                temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROWS_PER_GROUP
-            )
+            try:
+                frame.rechunk().write_parquet(
+                    temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROWS_PER_GROUP
+                )
+            except pl.exceptions.ComputeError as error:
+                found = _OF_THE_DISK.search(str(error))
+                if found is None:
+                    raise
+                raise OSError(int(found[1]), os.strerror(int(found[1])), key) from None
             return self._promote(temporary, key, rows=frame.height, once=once)
 
     @contextmanager

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ class Work:
     spared: tuple[str, ...] = ()  # effects that it survives, as ``Ended.effects`` names them
     mortal: str = ""  # pattern of the effects that may kill it; none when empty
     struck_by: tuple[str, ...] = ()  # a command that is run before such an effect instead of the kill
+    largest_file: int = 0  # bytes of the largest file that it may write; any when 0
 
 
 @dataclass(frozen=True)
@@ -261,10 +263,13 @@ def _child(work: Work) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     watch(work.home, act)
+    if work.largest_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (work.largest_file, resource.RLIM_INFINITY))
     try:
         failures = list(TASKS[work.task](work))
     except BaseException:
         failures = [traceback.format_exc()]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     say(success=not failures, failures=failures)
 
 
