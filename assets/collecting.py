@@ -5,7 +5,7 @@ Which files are due is decided in ``atom_pipeline.plan.poll``; how one is brough
 file that cannot be brought never keeps the others from it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from resources.collect import Collected, CollectError, CollectReport, collect
 from resources.runtime import PortfolioRuntime
 
 OP = "coletar"
+LEFT = "por coletar"  # metadata of a failure: names of the files that were not collected
 # A server that is away or a file that is being replaced may be well at the next attempt; from this one on a person is
 # told of it.
 TOLD_FROM_ATTEMPT = 3
@@ -60,6 +61,12 @@ def collect_config(files: Iterable[Seen], attempt: int) -> dict[str, Any]:
     return {"ops": {OP: {"config": {"vistos": seen, "tentativa": attempt}}}}
 
 
+def names_asked_for(run_config: Mapping[str, Any]) -> frozenset[str] | None:
+    """The files that a run of the job was asked for by name; None when it was to collect everything."""
+    asked = run_config.get("ops", {}).get(OP, {}).get("config", {})
+    return frozenset([*asked.get("nomes", ()), *(one["nome"] for one in asked.get("vistos", ()))]) or None
+
+
 def build_collect_job(catalogue: Catalogue) -> dg.JobDefinition:
     """The job ``<portfolio>__coletar``. Two at once do no harm: one collects, the other says so and ends."""
     portfolio = catalogue.portfolio
@@ -84,7 +91,8 @@ def build_collect_job(catalogue: Catalogue) -> dg.JobDefinition:
         if told:
             # Metadata of an output is lost with the failure, so the failure has it.
             again = all(error.retry_helps for error in report.errors)
-            raise failure("\n".join(told), again=again, metadata=said)
+            left = dg.MetadataValue.json([error.name for error in report.errors])
+            raise failure("\n".join(told), again=again, metadata={**said, LEFT: left})
         context.add_output_metadata(said)
 
     @dg.job(

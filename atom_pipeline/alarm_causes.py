@@ -108,7 +108,10 @@ def _run_words(run: FailedRun) -> str:
 
 def _next_step(run: FailedRun) -> str:
     if run.day is None:
-        return "O que não foi coletado é tentado de novo; se a causa não passar sozinha, corrija-a."
+        return (
+            "O que não foi coletado é tentado de novo; se a causa não passar sozinha, corrija-a. O que se tirou do "
+            "drop sai daqui quando alguém executa o job sem nomes."
+        )
     return f"Corrija a causa e rode o dia de novo: `atom run {run.day}`, ou Materialize na UI."
 
 

@@ -15,6 +15,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick,
 from dagster_shared.error import SerializableErrorInfo
 
 from assets.build import job_name
+from assets.collecting import LEFT, names_asked_for
 from assets.common import CAUSE, PARTITION_TAG
 from assets.decisions import OP
 from atom_pipeline.alarm_facts import Facts, FailedCheck, FailedRun, FailingSensor
@@ -49,6 +50,7 @@ class _Stop:
     step: str | None
     words: str
     classes: frozenset[str]  # of the error and of its causes
+    left: frozenset[str] = frozenset()  # files that a collection did not bring
 
     @property
     def of_check(self) -> bool:
@@ -79,8 +81,8 @@ class _Runs:
         last = records[0]
         run, day = last.dagster_run, _day(last.dagster_run)
         stops = list(_stops(self.instance, run.run_id))
-        good = self._good_runs(run)
-        if any(_end(one) > _end(last) and self._makes_good(one.dagster_run, run, stops) for one in good):
+        good = [one for one in self._good_runs(run) if self._makes_good(one.dagster_run, run, stops)]
+        if any(_end(one) > _end(last) for one in good):
             return None
         before = max((_end(one) for one in good), default=0.0)
         since = min(end for record in records if (end := _end(record)) > before or record is last)
@@ -110,7 +112,13 @@ class _Runs:
         return self._records(wanted)
 
     def _makes_good(self, good: dg.DagsterRun, failed: dg.DagsterRun, stops: Sequence[_Stop]) -> bool:
-        """Whether a good run is of the whole day, of the same job without a day, or of the steps that failed."""
+        """Whether a good run is of the whole day, of the same job without a day, or of the steps that failed.
+
+        A collection is made good by one that brought the files it left: others come and go while one does not.
+        """
+        if left := frozenset[str]().union(*(stop.left for stop in stops)):
+            asked = names_asked_for(good.run_config)
+            return asked is None or left <= asked
         steps = [stop.step for stop in stops if stop.step is not None]
         whole = good.job_name == job_name(self.portfolio) and (good.asset_selection is None or not steps)
         if _day(failed) is None or whole:
@@ -166,14 +174,20 @@ def _stops(instance: dg.DagsterInstance, run_id: str) -> Iterator[_Stop]:
         failure = event.step_failure_data if steps else event.job_failure_data
         chain = list(_chain(failure.error if failure is not None else None))  # a run that was found dead has none
         said = event.step_failure_data.user_failure_data if steps else None
-        cause = said.metadata.get(CAUSE) if said else None
+        cause, left = (said.metadata.get(key) if said else None for key in (CAUSE, LEFT))
         words = ((said and said.description) or (_words(chain[-1]) if chain else event.message) or "").strip()
         step = event.step_key.rpartition("__")[2] if steps and event.step_key else ""
         yield _Stop(
             step=event.step_key if steps else None,
             words=f"{step}: {words}" if step else words,
             classes=frozenset([*(one.cls_name or "" for one in chain), str(cause.value) if cause else ""]),
+            left=_names(left),
         )
+
+
+def _names(left: dg.MetadataValue | None) -> frozenset[str]:
+    found = left.value if isinstance(left, dg.JsonMetadataValue) else None
+    return frozenset(str(name) for name in found) if isinstance(found, list) else frozenset()
 
 
 def _words(error: SerializableErrorInfo) -> str:

@@ -26,11 +26,13 @@ from assets.collecting import OP, build_collect_job, collect_job_name
 from assets.common import Portfolios
 from atom_pipeline.layout.catalogue import Catalogue, load_catalogue
 from atom_pipeline.plan.poll import Seen
+from resources.alarm_facts import ledger_facts
 from resources.drop_names import DropNames
-from resources.file_server import AccessRefused, FileServer, FileServerError, RemoteFile
+from resources.file_server import AccessRefused, Downloaded, FileServer, FileServerError, RemoteFile
 from resources.ledger import Ledger
 from resources.runtime import PortfolioRuntime
 from resources.settings import PROJECT_ROOT, Settings, file_url
+from sensors.alarm_runs import with_dagster
 from sensors.drop import (
     AccessRefusedBefore,
     BoundedListing,
@@ -195,6 +197,29 @@ def test_one_that_cannot_be_brought_fails_the_run_after_the_others_were(drop: Dr
     assert event.step_failure_data.user_failure_data.metadata["tentar de novo"].value is False
     assert drop.brought() == [ACORDOS]
     assert not drop.tick().run_requests  # not before its pause is over
+
+
+def test_a_file_that_is_not_brought_stays_told_while_others_are(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    download = FileServer.download
+
+    def refuse(server: FileServer, listed: RemoteFile, target: Path) -> Downloaded:
+        if listed.name == ACORDOS:
+            raise FileServerError("sem permissão de leitura")
+        return download(server, listed, target)
+
+    def failing() -> list[str]:
+        facts = with_dagster(ledger_facts(drop.runtime), drop.instance, PORTFOLIO, [])
+        return [error for run in facts.failed_runs for error in run.errors]
+
+    drop.put(ACORDOS)
+    drop.put(OTHER_ACORDOS)
+    monkeypatch.setattr(FileServer, "download", refuse)
+    assert not drop.collect(nomes=[ACORDOS]).success
+    assert drop.collect(nomes=[OTHER_ACORDOS]).success
+    assert ["sem permissão" in error for error in failing()] == [True]
+    monkeypatch.undo()
+    assert drop.collect(nomes=[ACORDOS, OTHER_ACORDOS]).success
+    assert failing() == []
 
 
 def test_a_person_brings_one_named_file_now(drop: Drop) -> None:
