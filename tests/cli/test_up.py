@@ -1,27 +1,29 @@
-"""`atom up` from the outside: the UI's own API, a range of days run again from it, one instance at a time, Ctrl-C."""
+"""`atom up` from the outside: the UI's own API, a range made again from it, kills, a proxy with a login, Ctrl-C.
+
+What a kill leaves is looked at more closely in ``test_recovery``; days made by the sensors are in ``tests/outside``.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
+from nginx import LOGIN, proxied
+from station import ROOT, Station, command, wait_for
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 180  # seconds for a process to come up, or a range to be done, on a busy machine
+from atom_pipeline.cli.services import MARK, run_processes
+
 LAUNCH = """
 mutation($p: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $p) {
@@ -32,128 +34,162 @@ RUNS = """
 query($f: RunsFilter) {
   runsOrError(filter: $f) { ... on Runs { results { status startTime assetSelection { path } tags { key value } } } }
 }"""
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from atom_pipeline.cli import main; main()", *words]
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running `atom up` over two demo days."""
-
-    home: Path
-    url: str
-    environment: dict[str, str]
-    process: subprocess.Popen[str]
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            said = json.load(answer)
-        assert "errors" not in said, said
-        return said["data"]
-
-    def tables(self) -> dict[str, bytes]:
-        lake = self.home / "lake"
-        return {str(path.relative_to(lake)): path.read_bytes() for path in sorted(lake.rglob("*.parquet"))}
-
-    def days(self) -> list[str]:
-        return sorted(path.stem for path in (self.home / "lake" / "contratos").iterdir())
-
-
-def wait_for(answers: Any, what: str) -> Any:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        found = answers()
-        if found:
-            return found
-        time.sleep(1)
-    raise AssertionError(f"{what}: not within {PATIENCE} s")
+SENSOR = "query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor { id } } }"
+STOP = (
+    "mutation($id: String!) { stopSensor(id: $id) { ... on StopSensorMutationResult { instigationState { status } } } }"
+)
+ASSETS = "{ assetNodes { assetKey { path } groupName isPartitioned description hasAssetChecks } }"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    folder = Path(tempfile.mkdtemp(prefix="atom-up-"))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATOM_", "DAGSTER_"))}
-    environment = {**kept, "ATOM_HOME": str(folder / "home")}
-    subprocess.run(
-        command("demo", "--contracts", "60", "--days", "2"), cwd=ROOT, env=environment, check=True, capture_output=True
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (folder / "up.log").open("w", encoding="utf-8")
-    process = subprocess.Popen(
-        command("up", "--port", str(port)), cwd=ROOT, env=environment, stdout=log, stderr=log, text=True
-    )
-    one = Served(folder / "home", f"http://127.0.0.1:{port}", environment, process)
-
-    def answers() -> bool:
-        assert process.poll() is None, (folder / "up.log").read_text(encoding="utf-8")[-3000:]
-        try:
-            return bool(one.ask("{ version }"))
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
+def served() -> Iterator[Station]:
+    """A running `atom up` over two days that are made."""
+    folder = Path(tempfile.mkdtemp(prefix="atom-up-"))  # a short path, and not under pytest's own folder
+    one = Station.of(folder / "home")
+    demo = command("demo", "--contracts", "50", "--days", "2")
+    subprocess.run(demo, cwd=ROOT, env=one.environment, check=True, capture_output=True)
     try:
-        wait_for(answers, "the UI")
+        one.start()
         yield one
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
-        log.close()
+        one.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_the_ui_has_every_asset_with_its_partitions_columns_and_checks(served: Served) -> None:
-    nodes = served.ask("{ assetNodes { assetKey { path } groupName isPartitioned description hasAssetChecks } }")
-    by_path = {"/".join(node["assetKey"]["path"][1:]): node for node in nodes["assetNodes"]}
-    assert {node["groupName"] for node in by_path.values()} == {"receive", "base", "models", "publish"}
+def tables(served: Station) -> dict[str, bytes]:
+    lake = served.home / "lake"
+    return {str(path.relative_to(lake)): path.read_bytes() for path in sorted(lake.rglob("*.parquet"))}
+
+
+def days(served: Station) -> list[str]:
+    return sorted(path.stem for path in (served.home / "lake" / "contratos").iterdir())
+
+
+def launch(served: Station, days: list[str], *groups: str) -> Any:
+    """Ask for a range, as the UI does: all assets, or those of some groups. Returns what asks for its runs."""
+    nodes = served.ask(ASSETS)["assetNodes"]
+    keys = [node["assetKey"] for node in nodes if not groups or node["groupName"] in groups]
+    launched = served.ask(LAUNCH, p={"assetSelection": keys, "partitionNames": days})["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    mine = {"tags": [{"key": "dagster/backfill", "value": launched["backfillId"]}]}
+
+    def runs() -> list[dict[str, Any]]:
+        return sorted(served.ask(RUNS, f=mine)["runsOrError"]["results"], key=lambda run: run["startTime"] or 9e9)
+
+    return runs
+
+
+def stop_sensor(served: Station, name: str) -> None:
+    """As a person does in the UI."""
+    selector = {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "atom",
+        "sensorName": f"{served.portfolio}__{name}",
+    }
+    found = served.ask(SENSOR, s=selector)["sensorOrError"]["id"]
+    assert served.ask(STOP, id=found)["stopSensor"]["instigationState"]["status"] == "STOPPED"
+
+
+def processes_of(served: Station) -> list[psutil.Process]:
+    """Every process that came of this `atom up`, whoever is its parent."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            variables = process.environ()
+        except psutil.Error:
+            continue
+        if MARK in variables and variables.get("ATOM_HOME") == str(served.home):
+            found.append(process)
+    return found
+
+
+def code_server(served: Station) -> psutil.Process:
+    return next(process for process in processes_of(served) if "grpc" in process.cmdline())
+
+
+def test_the_ui_has_every_asset_with_its_partitions_and_checks(served: Station) -> None:
+    by_path = {"/".join(node["assetKey"]["path"][1:]): node for node in served.ask(ASSETS)["assetNodes"]}
+    assert {"receive", "base", "models", "publish"} <= {node["groupName"] for node in by_path.values()}
     assert all(node["isPartitioned"] and node["description"] for node in by_path.values())
     assert by_path["guardas"]["hasAssetChecks"]
     assert by_path["recebido/remessa_assessoria"]["hasAssetChecks"]
 
 
-def test_a_range_run_again_from_the_ui_is_one_run_a_day_in_order_with_the_same_bytes(served: Served) -> None:
-    before, days = served.tables(), served.days()
-    sent = sorted(path.name for path in (served.home / "manager").iterdir())
-    keys = [node["assetKey"] for node in served.ask("{ assetNodes { assetKey { path } } }")["assetNodes"]]
-    launched = served.ask(LAUNCH, p={"assetSelection": keys, "partitionNames": days})["launchPartitionBackfill"]
-    assert launched["__typename"] == "LaunchBackfillSuccess", launched
-    mine = {"tags": [{"key": "dagster/backfill", "value": launched["backfillId"]}]}
+def test_a_second_daemon_on_the_same_database_is_refused(served: Station) -> None:
+    for words in (("up", "--port", "0"), ("up", "--only", "daemon")):
+        second = subprocess.run(
+            command(*words), cwd=ROOT, env=served.environment, capture_output=True, text=True, timeout=120
+        )
+        assert (second.returncode, "another `atom up` uses this database" in second.stderr) == (1, True)
 
-    def finished() -> list[dict[str, Any]]:
-        runs = served.ask(RUNS, f=mine)["runsOrError"]["results"]
-        assert not [run for run in runs if run["status"] in ("FAILURE", "CANCELED")], runs
-        done = [run for run in runs if run["status"] == "SUCCESS"]
-        return done if len(done) >= len(days) else []
 
-    runs = sorted(wait_for(finished, "the range"), key=lambda run: run["startTime"])
-    ran = [tag["value"] for run in runs for tag in run["tags"] if tag["key"] == "dagster/partition"]
-    assert ran == days
-    assert [len(run["assetSelection"]) for run in runs] == [len(keys)] * len(days)
-    assert served.tables() == before
+def test_the_ui_works_behind_the_proxy_and_asks_for_a_login(served: Station, tmp_path: Path) -> None:
+    with proxied(tmp_path, served.port) as proxy:
+        page = httpx.get(proxy.url, verify=proxy.trust, auth=LOGIN, timeout=60)
+        assert (page.status_code, "dagster" in page.text.lower()) == (200, True)
+        query = {"query": "{ version }"}
+        asked = httpx.post(f"{proxy.url}/graphql", verify=proxy.trust, auth=LOGIN, json=query, timeout=60)
+        assert asked.json()["data"]["version"]
+        assert httpx.post(f"{proxy.url}/graphql", verify=proxy.trust, json=query).status_code == 401
+        options: dict[str, Any] = {
+            "additional_headers": {"Authorization": httpx.BasicAuth(*LOGIN)._auth_header},
+            "subprotocols": [Subprotocol("graphql-ws")],
+            "open_timeout": 60,
+        }
+        with connect(proxy.websocket, ssl=proxy.trust, **options) as socket:
+            socket.send(json.dumps({"type": "connection_init"}))
+            assert json.loads(socket.recv(timeout=20))["type"] == "connection_ack"
+
+
+def test_a_range_killed_in_its_first_day_goes_on_with_the_next_and_changes_no_byte(served: Station) -> None:
+    before, sent = tables(served), sorted(path.name for path in (served.home / "manager").iterdir())
+    stop_sensor(served, "alarmes")
+    runs = launch(served, days(served))
+    wait_for(lambda: [run for run in runs() if run["status"] == "STARTED"], "the first day")
+    served.kill()
+    served.start()
+
+    def ended() -> list[dict[str, Any]]:
+        found = runs()
+        done = [run for run in found if run["status"] in ("SUCCESS", "FAILURE")]
+        return done if len(done) == len(days(served)) else []
+
+    found = wait_for(ended, "the range")
+    assert [run["status"] for run in found] == ["FAILURE", "SUCCESS"]
+    assert [tag["value"] for run in found for tag in run["tags"] if tag["key"] == "dagster/partition"] == days(served)
+    everything = len(served.ask(ASSETS)["assetNodes"])
+    assert [len(run["assetSelection"]) for run in found] == [everything] * 2  # one whole day a run
+    assert "1 run(s) that an earlier stop left unfinished are marked as failed" in served.log.read_text()
+    assert tables(served) == before
     assert sorted(path.name for path in (served.home / "manager").iterdir()) == sent
+    assert list(served.home.rglob(".*.parcial")) == []
+    assert served.sensor("dias") is not None
+    assert served.sensor("alarmes") is None  # a person stopped it
 
 
-def test_a_second_one_on_the_same_database_is_refused(served: Served) -> None:
-    second = subprocess.run(
-        command("up", "--port", "0"), cwd=ROOT, env=served.environment, capture_output=True, text=True, timeout=120
-    )
-    assert second.returncode == 1
-    assert "another `atom up` uses this database" in second.stderr
-
-
-def test_ctrl_c_stops_everything_it_started(served: Served) -> None:
-    import psutil
-
-    children = psutil.Process(served.process.pid).children(recursive=True)
-    assert children
+def test_ctrl_c_lets_a_run_end_and_stops_everything_it_started(served: Station) -> None:
+    assert served.process is not None
+    table = served.home / "lake" / "recebido" / "telefones" / f"{days(served)[-1]}.parquet"
+    before = table.read_bytes()
+    runs = launch(served, days(served)[-1:], "receive", "base")
+    wait_for(lambda: [run for run in runs() if run["status"] == "STARTED"], "the run")
+    (run,) = run_processes(code_server(served).pid)
+    run.suspend()  # in the middle of its work, for as long as it takes
+    table.unlink()
     served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(timeout=90) == 0
-    gone, alive = psutil.wait_procs(children, timeout=30)
-    assert [process.name() for process in alive if "postgres" not in process.name()] == []
-    assert gone
+    wait_for(lambda: "1 run(s) under way are finished first" in served.log.read_text(), "what is waited for")
+    assert served.process.poll() is None
+    run.resume()
+    assert served.process.wait(timeout=120) == 0
+    assert table.read_bytes() == before
+    assert processes_of(served) == []
+
+
+def test_a_home_that_is_copied_while_nothing_runs_is_a_backup_too(served: Station) -> None:
+    """The embedded PostgreSQL lies in it. Last: after the stop."""
+    copy = served.home.with_name("copia")
+    shutil.copytree(served.home, copy, symlinks=True)
+    environment = {**served.environment, "ATOM_HOME": str(copy)}
+    for words, said in ((("verify",), " 0 not as the ledger recorded"), (("backup", str(copy / "b")), "backup ")):
+        done = subprocess.run(command(*words), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr
