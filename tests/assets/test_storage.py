@@ -62,6 +62,8 @@ def test_only_what_dagster_says_of_runs_does_not_wait_for_the_disk(
     set_by = text("select setting, source from pg_settings where name = 'synchronous_commit'")
     with instance.run_storage.connect() as connection:
         assert connection.execute(set_by).one() == ("off", "session")
+        kept = text("select source from pg_settings where name = 'tcp_keepalives_idle'")
+        assert connection.execute(kept).scalar_one() == "session"
     ledger = engine(database_url)
     with ledger.connect() as connection:
         assert connection.execute(set_by).one().source != "session"

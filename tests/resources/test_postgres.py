@@ -77,6 +77,16 @@ def test_a_connection_lost_while_idle_is_replaced(database_url: str) -> None:
     other.dispose()
 
 
+def test_both_sides_notice_within_a_minute_that_the_other_vanished(database_url: str) -> None:
+    connections = engine(database_url)
+    with connections.connect() as connection:
+        here = connection.connection.driver_connection.info.dsn_parameters
+        there = connection.execute(text("select source from pg_settings where name like 'tcp_keepalives%'")).scalars()
+        assert list(there) == ["session"] * 3
+    connections.dispose()
+    assert (here["keepalives_idle"], here["keepalives_interval"], here["keepalives_count"]) == ("30", "10", "3")
+
+
 # The embedded server, in processes of its own: it belongs to the process that starts it.
 
 USE = """
