@@ -114,7 +114,11 @@ def engine(url: str) -> Engine:
     may be personal data, out of messages.
     """
     made = create_engine(
-        normalise(url), pool_pre_ping=True, hide_parameters=True, json_serializer=_to_json, connect_args=dict(CONNECT_ARGS)
+        normalise(url),
+        pool_pre_ping=True,
+        hide_parameters=True,
+        json_serializer=_to_json,
+        connect_args=dict(CONNECT_ARGS),
     )
     event.listen(made, "connect", watch_from_the_server)
     return made
