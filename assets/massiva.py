@@ -118,8 +118,10 @@ def build_massiva_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
 
         def told(progress: Progress) -> None:
             context.log.info(words_of(progress))
-            observed = dg.AssetObservation(key, partition=context.partition_key, metadata=numbers_of(progress))
-            context.log_event(observed)
+            # Of a step, Dagster keeps observations until it ends; reported beside it, they are seen while it runs.
+            context.instance.report_runless_asset_event(
+                dg.AssetObservation(key, partition=context.partition_key, metadata=numbers_of(progress))
+            )
 
         minutes = config_of(runtime).slice_minutes if config.minutes is None else config.minutes
         progress = send_massivas(runtime, day, minutes=minutes or None, told=told)

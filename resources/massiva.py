@@ -20,6 +20,7 @@ from atom_pipeline.massiva.breaker import Breaker
 from atom_pipeline.massiva.fates import WAITING, MassivaState, fates
 from atom_pipeline.massiva.rows import PEDIDOS, pedidos
 from atom_pipeline.portfolio import Massivas
+from resources.ledger_look import LedgerLook
 from resources.ledger_records import Base
 from resources.runtime import PortfolioRuntime
 
@@ -148,15 +149,13 @@ def forecast(runtime: PortfolioRuntime, day: date) -> Forecast:
     rows = fates(plan.rows, config, day=day, now=runtime.now())
     waiting = rows.filter(pl.col("destino").is_in(WAITING))
     next_at = waiting["a_partir_de"].min()
-    with runtime.ledger.exclusive(ACTIVITY) as alone:
-        busy = not alone
     state = MassivaState(
         day=day,
         fates=_counted(rows),
         reasons=plan.reasons,
         next_at=next_at if isinstance(next_at, datetime) else None,
         resume_at=resume_at(runtime, day),
-        busy=busy,
+        busy=bool(LedgerLook(runtime.engine, runtime.name).held([ACTIVITY])),
     )
     return Forecast(rows, state)
 

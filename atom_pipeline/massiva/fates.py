@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import polars as pl
 
@@ -117,3 +117,23 @@ def massivas_due(state: MassivaState, now: datetime) -> MassivasDue:
 
 def _clock(moment: datetime, now: datetime) -> str:
     return f"{moment.astimezone(now.tzinfo):%H:%M:%S}"
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How many of the newest runs failed in a row, and when the last of them ended (UTC)."""
+
+    failed: int
+    last_ended: datetime | None
+
+    def may_start(self, now: datetime) -> bool:
+        """Whether another run may start: after a failure only in five minutes, then ten, up to half an hour."""
+        return self.last_ended is None or now >= self._next()
+
+    def next_at(self, zone: tzinfo) -> str:
+        """When it may, as people read it."""
+        return f"{self._next().astimezone(zone):%H:%M}"
+
+    def _next(self) -> datetime:
+        minutes = min(30, 5 * 2 ** (self.failed - 1)) if self.failed else 0
+        return (self.last_ended or datetime.min.replace(tzinfo=UTC)) + timedelta(minutes=minutes)

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,11 @@ class Clock:
         self._at, self._since = at, time.monotonic()
 
 
-@dataclass(repr=False)
 class House:
-    runtime: PortfolioRuntime
-    clock: Clock
+    """A portfolio's runtime and its clock."""
+
+    def __init__(self, runtime: PortfolioRuntime, clock: Clock) -> None:
+        self.runtime, self.clock = runtime, clock
 
     @property
     def drop(self) -> Path:

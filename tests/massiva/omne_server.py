@@ -81,10 +81,14 @@ class OmneServer:
         """What was accepted more than once: must be empty."""
         return {message: count for message, count in self.accepted.items() if count > 1}
 
-    def wait_until_idle(self, seconds: float = 5.0) -> None:
-        """Until no request is being answered, hanging ones aside: what has left a killed sender has arrived."""
-        deadline = time.monotonic() + seconds
-        while self.at_once > self.hanging and time.monotonic() < deadline:
+    def wait_until_idle(self, seconds: float = 10.0) -> None:
+        """Until nothing arrives any more and no request is being answered, hanging ones aside."""
+        deadline, seen, since = time.monotonic() + seconds, -1, 0.0
+        while time.monotonic() < deadline:
+            if self.requests != seen or self.at_once > self.hanging:
+                seen, since = self.requests, time.monotonic()
+            elif time.monotonic() - since > 0.05:
+                return
             time.sleep(0.005)
 
     # One connection.
