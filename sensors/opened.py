@@ -29,9 +29,3 @@ class OpenedOnce:
             if self._opened is None:
                 self._opened = self._held.enter_context(open_portfolios(self.settings, clock=self._clock))
             return self._opened[name]
-
-    def close(self) -> None:
-        """Give back what was opened; the next question opens it again."""
-        with self._lock:
-            self._opened = None
-            self._held.close()
