@@ -6,7 +6,6 @@ accents are all valid UTF-8 was written in UTF-8: it is refused whole, since eve
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy.typing as npt
 from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.blocks import SCANNED, Block, Positions, positions_where
 
-_DELETE = re.compile(b"\x7f")
 _UNDEFINED_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 
 
@@ -104,25 +102,33 @@ class CharacterCheck:
     def _may_hold_forbidden(self, block: Block) -> bool:
         """A cheap look: more control characters than line breaks, or a byte of the upper half that is not allowed."""
         breaks = 0 if block.record_length else block.height + int((block.array[block.ends] == 13).sum())
-        if count_between(block.array, 0, 32) != breaks or _DELETE.search(block.array.data):
-            return True
-        if block.ascii or self._encoding == "utf-8":
-            return False
-        return self._encoding != "latin-1" or count_between(block.array, 0x80, 32) > 0
+        if block.ascii or self._encoding == "latin-1":
+            return count_controls(block.array) != breaks
+        return self._encoding != "utf-8" or count_between(block.array, 0, 32) != breaks or b"\x7f" in block.data
 
 
 def count_between(array: npt.NDArray[np.uint8], first: int, size: int) -> int:
     """How many bytes are among the ``size`` values from ``first`` on."""
-    shifted, among = (
-        np.empty(SCANNED, dtype=np.uint8),
-        np.empty(SCANNED, dtype=bool),
-    )
+    # Made once, since pages that are touched for the first time cost more than the comparison.
+    shifted, among = np.empty(SCANNED, dtype=np.uint8), np.empty(SCANNED, dtype=bool)
     count = 0
     for start in range(0, len(array), SCANNED):
         piece = array[start : start + SCANNED]
         if first:
             piece = np.subtract(piece, np.uint8(first), out=shifted[: len(piece)])
         count += int(np.count_nonzero(np.less(piece, size, out=among[: len(piece)])))
+    return count
+
+
+def count_controls(array: npt.NDArray[np.uint8]) -> int:
+    """How many bytes are control characters of ASCII or latin-1, in one look: 0 to 31, 127 to 159, and 255 besides."""
+    shifted, among = np.empty(SCANNED, dtype=np.uint8), np.empty(SCANNED, dtype=bool)
+    count = 0
+    for start in range(0, len(array), SCANNED):
+        piece = array[start : start + SCANNED]
+        shifted_piece = np.add(piece, np.uint8(1), out=shifted[: len(piece)])
+        np.bitwise_and(shifted_piece, np.uint8(0x7F), out=shifted_piece)
+        count += int(np.count_nonzero(np.less_equal(shifted_piece, np.uint8(32), out=among[: len(piece)])))
     return count
 
 

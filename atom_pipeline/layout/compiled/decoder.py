@@ -39,8 +39,19 @@ class QuickDecoder:
     def __init__(self, plan: RecordPlan, encoding: str) -> None:
         self._plan = plan
         self._program = compile_record(plan)
+        rows = self._program.fields.tolist()
         self._spelling = _PLAIN if encoding in {"utf-8", "ascii"} else spelling_in_utf8(encoding)
+        self._outputs = [self._output(place, row) for place, row in zip(self._program.places, rows, strict=True)]
         self.left = frozenset(range(len(plan.fields))) - set(self._program.places)  # fields that convert reads whole
+
+    def _output(self, place: int, row: list[int]) -> tuple[Op, int, Any]:
+        """What a field of the program is read as: its operation, its slot, its Arrow type."""
+        op = Op(row[Column.OP])
+        if op is Op.DECIMAL:
+            schema = na.decimal128(PRECISION, self._plan.fields[place].field.decimals)
+        else:
+            schema = na.string() if op <= Op.DOCUMENT else _ARROW_TYPES[op]
+        return op, row[Column.SLOT], na.c_schema(schema)
 
     def decode(self, block: Block, rows: Positions) -> Decoded:
         """Typed columns and faults of these lines of a block: all of one record type and of its length."""
@@ -96,18 +107,12 @@ class QuickDecoder:
             (text, ends), (wholes, decimals, days), valid, doubts,
         )  # fmt: skip
         columns: dict[int, pl.Series] = {}
-        for i, (place, row) in enumerate(zip(program.places, fields.tolist(), strict=True)):
-            op, slot = Op(row[Column.OP]), row[Column.SLOT]
+        for i, (place, (op, slot, schema)) in enumerate(zip(program.places, self._outputs, strict=True)):
             buffers: list[Any] = [valid[i]]
             if op <= Op.DOCUMENT:
-                schema = na.string()
                 buffers += [ends[slot], text[bases[slot] : bases[slot] + ends[slot, height]]]
-            elif op is Op.DECIMAL:
-                schema = na.decimal128(PRECISION, self._plan.fields[place].field.decimals)
-                buffers.append(decimals[slot])
             else:
-                schema = _ARROW_TYPES[op]
-                buffers.append(days[slot] if op is Op.DATE else wholes[slot])
+                buffers.append(decimals[slot] if op is Op.DECIMAL else days[slot] if op is Op.DATE else wholes[slot])
             columns[place] = pl.Series(na.c_array_from_buffers(schema, height, buffers))
         return columns, doubts[:told].astype(np.int64)
 
