@@ -6,15 +6,20 @@ Locks are PostgreSQL's advisory locks, so they end with the process that holds t
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Function, func, select
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from atom_pipeline.errors import AtomError
+
+logger = logging.getLogger(__name__)
 
 
 class LedgerError(AtomError):
@@ -53,8 +58,8 @@ class Section:
             try:
                 yield taken
             finally:
-                if taken and not connection.invalidated:
-                    connection.execute(select(func.pg_advisory_unlock(key)))
+                if taken:
+                    _give_back(connection, func.pg_advisory_unlock(key), activity)
 
     @contextmanager
     def shared(self, activity: str, *, patience: float) -> Iterator[bool]:
@@ -72,8 +77,8 @@ class Section:
             try:
                 yield taken
             finally:
-                if taken and not connection.invalidated:
-                    connection.execute(select(func.pg_advisory_unlock_shared(key)))
+                if taken:
+                    _give_back(connection, func.pg_advisory_unlock_shared(key), activity)
 
     @contextmanager
     def _transaction(self, subject: str) -> Iterator[Connection]:
@@ -81,3 +86,18 @@ class Section:
         with self.engine.begin() as connection:
             connection.execute(select(func.pg_advisory_xact_lock(lock_key(subject, self.portfolio))))
             yield connection
+
+
+def _give_back(connection: Connection, unlock: Function[Any], activity: str) -> None:
+    """Unlock what the connection holds. One that was lost took its locks with it: said, and no error of what was done.
+
+    The ledger's own transactions and constraints stand meanwhile, so that nothing is recorded twice.
+    """
+    try:
+        if not connection.invalidated:
+            connection.execute(select(unlock))
+            return
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    logger.warning("PostgreSQL was away while %s was done alone: for some of the time it may not have been", activity)

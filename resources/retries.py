@@ -15,6 +15,7 @@ from atom_pipeline.errors import AtomError
 
 # By name, as a record has it: SQLAlchemy's of a database that is away or was restarted, and the system's.
 _OPERATIONAL = frozenset({"OperationalError", "InterfaceError", "MemoryError", "ConnectionError", "TimeoutError"})
+_LOST = "DatabaseError"  # as it is, and no case of it: a server that went away during a commit
 _PASSING = {
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EAGAIN, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ESTALE,
@@ -45,7 +46,7 @@ def recorded_retry_may_help(errors: Sequence[tuple[str, str]]) -> bool:
 
 
 def _passes(names: Sequence[str], message: str) -> bool:
-    if not _OPERATIONAL.isdisjoint(names):
+    if not _OPERATIONAL.isdisjoint(names) or names[0] == _LOST:
         return True
     found = _NUMBERED.search(message)
     return found is not None and int(found[1] or found[2]) in _PASSING

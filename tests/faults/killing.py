@@ -52,7 +52,7 @@ class Work:
     only: tuple[str, ...] = ()  # assets, as the lake names their tables; all of the day when empty
     spared: tuple[str, ...] = ()  # effects that it survives, as ``Ended.effects`` names them
     mortal: str = ""  # pattern of the effects that may kill it; none when empty
-    struck_by: tuple[str, ...] = ()  # a command that is run before such an effect instead of the kill
+    struck_by: tuple[str, ...] = ()  # a command that is run before each such effect instead of the kill
     largest_file: int = 0  # bytes of the largest file that it may write; any when 0
 
 
@@ -230,7 +230,7 @@ TASKS: dict[str, Callable[[Work], Sequence[str]]] = {
 def _child(work: Work) -> None:
     """Do the work, saying before each effect what it is; at the first one that is mortal and not spared, die.
 
-    Or run the command ``struck_by`` there, once, and go on.
+    Or run the command ``struck_by`` at each of them, and go on.
     """
     told = os.open(Path(work.home).with_suffix(".did"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     mortal = re.compile(work.mortal) if work.mortal else None
@@ -241,10 +241,8 @@ def _child(work: Work) -> None:
     seen: Counter[str] = Counter()
     named = "the start"
 
-    struck = False
-
     def act(kind: str, last_deed: Callable[[], None] | None = None) -> None:
-        nonlocal struck, named
+        nonlocal named
         if kind.startswith("name "):
             named = kind.removeprefix("name ")
         else:
@@ -252,9 +250,8 @@ def _child(work: Work) -> None:
         seen[kind] += 1
         effect = f"{kind} #{seen[kind]}" if seen[kind] > 1 else kind
         say(effect=effect)
-        if struck or mortal is None or not mortal.search(effect) or effect in work.spared:
+        if mortal is None or not mortal.search(effect) or effect in work.spared:
             return
-        struck = True
         if work.struck_by:
             subprocess.run(work.struck_by, check=True, capture_output=True)
             return

@@ -1,4 +1,4 @@
-"""Fault 26: the disk is full while the lake is written: a clear error, nothing half written, fine once there is room."""
+"""Fault 26: the disk is full while the lake is written: a clear error, nothing half written, fine with room again."""
 
 from __future__ import annotations
 

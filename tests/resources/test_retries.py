@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 
 from atom_pipeline.errors import AtomError, FileRefused, ProgramError
 from resources.file_server import AccessRefused, ConflictError, FileServerError, IncompleteDownload
@@ -16,7 +16,7 @@ from resources.postgres import DatabaseUnavailable
 from resources.retries import recorded_retry_may_help, retry_may_help
 
 
-def sql(kind: type[OperationalError]) -> Exception:
+def sql(kind: type[DatabaseError]) -> Exception:
     return kind("select 1", {}, Exception("server closed the connection unexpectedly"))
 
 
@@ -27,6 +27,7 @@ PASSING: list[Exception] = [
     DatabaseUnavailable("starting"),
     sql(OperationalError),
     sql(InterfaceError),
+    sql(DatabaseError),
     ConnectionResetError(errno.ECONNRESET, "reset"),
     BrokenPipeError(errno.EPIPE, "pipe"),
     TimeoutError("too long"),
