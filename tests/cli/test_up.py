@@ -190,6 +190,10 @@ def test_a_home_that_is_copied_while_nothing_runs_is_a_backup_too(served: Statio
     copy = served.home.with_name("copia")
     shutil.copytree(served.home, copy, symlinks=True)
     environment = {**served.environment, "ATOM_HOME": str(copy)}
-    for words, said in ((("verify",), " 0 not as the ledger recorded"), (("backup", str(copy / "b")), "backup ")):
+    for words, said in (
+        (("verify",), " 0 not as the ledger recorded"),
+        (("backup", str(copy / "b")), "backup "),
+        (("prune", "--dry-run"), "would be removed"),
+    ):
         done = subprocess.run(command(*words), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
         assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr
