@@ -33,6 +33,7 @@ MAILING = "manager_mailing"
 ORIGIN = pl.Schema({"base": pl.String})  # the hash of the base that a model was made from
 NO_BASE = "o dia não tem base: rode o dia"
 IMPORTED = "a base do dia foi importada: o Manager já tem o que ela diz"
+CHANGED = "o que se deve ao Manager mudou depois de planejada"
 OTHER_BASE = "o mailing não é da base que há agora: materialize manager_mailing"
 
 
@@ -154,12 +155,19 @@ def may_send(runtime: PortfolioRuntime, day: date) -> Sending:
 
 
 def refusal(runtime: PortfolioRuntime, wave: Wave) -> str | None:
-    """Why a planned wave may no longer go, by what is known now of its own day; None when it may."""
+    """Why a planned wave may no longer go, by what is known now of its own day; None when it may.
+
+    One that was planned from a base that has changed since says what is no longer so, e.g. that a client with an acordo
+    may be called: it is not delivered to be mended by the next one.
+    """
     if wave.kind is WaveKind.IMPORTACAO:
         return None
     sending = runtime.sending(wave.day)
-    may = sending.baixa if wave.kind is WaveKind.BAIXA else sending.carga
-    return None if may else "; ".join(sending.reasons)
+    if not (sending.baixa if wave.kind is WaveKind.BAIXA else sending.carga):
+        return "; ".join(sending.reasons)
+    now = baixas_due(runtime, wave.day) if wave.kind is WaveKind.BAIXA else mailing_due(runtime, wave.day)
+    planned = runtime.lake.read_wave_rows(wave.rows_path, wave.rows_sha256)
+    return None if now.kind is wave.kind and now.rows.equals(planned) else CHANGED
 
 
 def baixas_due(runtime: PortfolioRuntime, day: date) -> Due:

@@ -4,7 +4,7 @@ One run of a portfolio at a time, whoever asked for it. The oldest day that is b
 first, since every later one starts from it. A day whose base is right is run again when its last run did not get to its
 end, when it may send since then what it could not (its deadline, a decision), or when a wave was planned and never
 sent. Each run is asked for under a name made of the day, of all that it would see, and of the attempt: what ran and
-ended well is done, what failed is tried again a few times where that can help, and a new file or decision starts anew.
+ended well is done, what failed is tried again for some hours where that can help, and a new file or decision starts anew.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-# Pauses before the second, third and fourth attempt at the same content; there is no fifth.
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15))
+# Pauses before the second attempt at the same content and those after it: five hours in all, since Manager may be away
+# for a part of the morning, and what was not sent by then a person has been told of long ago.
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, *[30] * 9))
 # A run that says it is under way and holds no lock is starting, or has no process any more.
 STARTING = timedelta(minutes=5)
 

@@ -15,7 +15,7 @@ from assets.common import asset_key
 from assets.publish import preview
 from atom_pipeline.errors import AtomError
 from resources.ledger_records import WaveStatus
-from resources.manager import OTHER_BASE
+from resources.manager import CHANGED, OTHER_BASE
 from resources.panel import day_panel
 from resources.publish import manager_state
 
@@ -77,6 +77,28 @@ def test_a_planned_wave_is_given_up_when_an_operator_says_so_and_a_replay_is_tol
     ]
     assert house.sent() == [MAILING_TUE]
     assert house.table("manager_atual", TUE).is_empty()
+
+
+def test_a_wave_that_manager_never_got_is_made_anew_when_the_day_has_changed(house: Agency) -> None:
+    remessa(house, REMESSA_MON, client(C1, ANA), client(C2, BIA))
+    house.collect()
+    taken = house.manager / MAILING_MON
+    taken.parent.mkdir(exist_ok=True)
+    taken.write_text("de outro")
+    assert not house.run(MON).success
+    taken.unlink()
+    house.put(
+        "acordos_baixados",
+        "AcordosBaixados_09112026_528.csv",
+        [{"contrato": C2, "numero_acordo": "9", "parcela": "1", "motivo": "ACORDO", "data_movimento": MON}],
+        day=MON,
+    )
+    house.make(MON)
+    waves = house.runtime.ledger.waves()
+    assert [wave.status for wave in waves] == [WaveStatus.CANCELLED, WaveStatus.SENT]
+    assert waves[0].note == CHANGED
+    (carga,) = house.sent()
+    assert read(house, carga) == [C1]  # the client with the acordo never reached the dialer
 
 
 def test_what_manager_had_is_the_same_on_a_replay_when_a_wave_was_still_on_its_way(house: Agency) -> None:

@@ -99,11 +99,11 @@ def test_a_run_that_says_it_is_at_work_and_holds_nothing_is_told_of_after_a_whil
     assert quiet not in plan(STALE, runs=(run(state=State.QUEUED, ago=60),)).said[0]
 
 
-def test_a_failure_that_may_pass_is_tried_three_times_more_and_each_time_later() -> None:
+def test_a_failure_that_may_pass_is_tried_again_for_some_hours_and_then_left() -> None:
     late = replace(STALE, deadline=None)
     runs: list[Run] = []
     now, waits = NOW, []
-    for attempt in range(1, 5):
+    for attempt in range(1, 14):
         last = run(late, attempt=attempt, ago=0, took=0, ending=Ending.PASSING)
         runs.append(replace(last, asked=now, ended=now))
         waited = 0
@@ -111,7 +111,7 @@ def test_a_failure_that_may_pass_is_tried_three_times_more_and_each_time_later()
             now, waited = now + MINUTE, waited + 1
         waits.append(waited)
         assert found.request is None or found.request.attempt == attempt + 1
-    assert waits == [1, 5, 15, 120]
+    assert waits == [1, 5, 15, *[30] * 9, 120]
     assert "foram 4 tentativas: corrija a causa e rode o dia" in found.said[0]
 
 
