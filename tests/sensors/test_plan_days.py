@@ -112,7 +112,7 @@ def test_a_failure_that_may_pass_is_tried_again_for_some_hours_and_then_left() -
         waits.append(waited)
         assert found.request is None or found.request.attempt == attempt + 1
     assert waits == [1, 5, 15, *[30] * 9, 120]
-    assert "foram 4 tentativas: corrija a causa e rode o dia" in found.said[0]
+    assert "foram 13 tentativas: corrija a causa e rode o dia" in found.said[0]
 
 
 def test_while_it_waits_for_the_next_attempt_it_says_when_and_why() -> None:
