@@ -7,7 +7,8 @@ lives on (the server was restarted): then the place is taken again, or found to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from atom_pipeline.errors import AtomError
 
 ONE_INSTANCE = 0x41544F4D  # "ATOM"
+SILENCE = 300.0  # seconds without an answer of PostgreSQL, after which nobody is served by going on
 TAKEN = "another `atom up` uses this database: stop it first, or set another ATOM_HOME"
 
 logger = logging.getLogger(__name__)
@@ -25,15 +27,18 @@ logger = logging.getLogger(__name__)
 class Place:
     """The place, taken. Raises AtomError when another process has it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
+        self._clock = clock
+        self._answered = clock()
         self._connection: Connection | None = None
         self._take()
 
     def look(self) -> None:
         """Make sure that the place is still ours. Raises AtomError when another process took it meanwhile.
 
-        While the server does not answer, nobody can take it: that is said in the log, and looked at again.
+        While the server does not answer, nobody can take it: that is said in the log, and looked at again. A server
+        that stays away is an AtomError too: without it nothing runs and no alarm goes out, which must not look alive.
         """
         try:
             if self._connection is None:
@@ -43,6 +48,13 @@ class Place:
         except DBAPIError as error:
             logger.warning("PostgreSQL does not answer (%s); trying again", type(error.orig or error).__name__)
             self.give_up()
+            if (silent := self._clock() - self._answered) >= SILENCE:
+                raise AtomError(
+                    f"PostgreSQL has not answered for {silent:.0f} s: no day is made and no alarm goes out without it; "
+                    "see why it does not run, then start again"
+                ) from error
+        else:
+            self._answered = self._clock()
 
     def give_up(self) -> None:
         if self._connection is not None:

@@ -1,0 +1,67 @@
+"""The only place for a daemon: lost with the server, taken again, and given up when the server stays away."""
+
+from __future__ import annotations
+
+import time
+from unittest.mock import Mock
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from atom_pipeline.errors import AtomError
+from resources.place import SILENCE, Place
+from resources.postgres import engine
+
+
+def test_a_place_is_one_process_own_and_is_taken_again_after_its_connection_was_cut(database_url: str) -> None:
+    connections, others = engine(database_url), engine(database_url)
+    place = Place(connections)
+    with pytest.raises(AtomError, match="another `atom up`"):
+        Place(others)
+    with others.begin() as connection:
+        connection.execute(
+            text(
+                "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = :n"
+            ),
+            {"n": others.url.database},
+        )
+    place.look()  # finds the connection cut
+    place.look()
+    with pytest.raises(AtomError, match="another `atom up`"):
+        Place(others)
+    place.give_up()
+    until = time.monotonic() + 10
+    while not given_up(others):  # the server ends the session a moment later
+        assert time.monotonic() < until
+    connections.dispose()
+    others.dispose()
+
+
+def given_up(connections: Engine) -> bool:
+    try:
+        Place(connections).give_up()
+    except AtomError:
+        return False
+    return True
+
+
+def test_a_server_that_stays_away_ends_it_and_one_that_comes_back_does_not(database_url: str) -> None:
+    connections, now = engine(database_url), [0.0]
+    place = Place(connections, clock=lambda: now[0])
+    answering, silent = place._engine, Mock()
+    silent.connect.side_effect = OperationalError("select", {}, Exception("away"))
+    place.give_up()
+    place._engine = silent
+    now[0] += SILENCE - 1
+    place.look()
+    place._engine = answering
+    place.look()
+    place.give_up()
+    place._engine = silent
+    now[0] += SILENCE - 1
+    place.look()
+    now[0] += 1
+    with pytest.raises(AtomError, match="PostgreSQL has not answered for 300 s"):
+        place.look()
+    connections.dispose()
