@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -26,6 +26,9 @@ _OF_THE_MOMENT = {
     "mtime", "seconds",
 }  # fmt: skip
 _TABLES = ("files", "loads", "verdicts", "decisions", "bases", "waves", "outputs", "sightings", "unknown_files")
+
+
+NewDatabase = Callable[..., str]  # makes a database with the ledger's tables, empty or a copy of another one's
 
 
 class Place(NamedTuple):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from aurora import FRI, SAT, Place, aurora, opened, put_friday, put_saturday, world
+from aurora import FRI, SAT, NewDatabase, Place, aurora, opened, put_friday, put_saturday, world
 from databases import Ledgers, drop_database
 from killing import Nursery, nursery
 from sqlalchemy import make_url
 
 from resources.postgres import create_database
-
-NewDatabase = Callable[..., str]
 
 
 @pytest.fixture(scope="session")

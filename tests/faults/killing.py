@@ -54,6 +54,7 @@ class Work:
     mortal: str = ""  # pattern of the effects that may kill it; none when empty
     struck_by: tuple[str, ...] = ()  # a command that is run before each such effect instead of the kill
     largest_file: int = 0  # bytes of the largest file that it may write; any when 0
+    most_memory: int = 0  # bytes of memory that it may ask for besides what it has; any when 0
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,20 @@ def _settings(work: Work) -> Settings:
     return Settings(home, file_url(home / "drop"), file_url(home / "manager"), Path(work.layouts), work.postgres_url)
 
 
+def read_files(work: Work) -> list[str]:
+    """Read the day's files of the layouts ``only`` as their assets do."""
+    from assets.receive import load_day, write_day
+    from resources.runtime import open_portfolios
+
+    day = date.fromisoformat(work.day)
+    with open_portfolios(_settings(work)) as portfolios:
+        runtime = portfolios[work.portfolio]
+        for name in work.only:
+            layout = runtime.catalogue.layouts[name]
+            write_day(runtime, layout, day, load_day(runtime, layout, day))
+    return []
+
+
 def make_day(work: Work) -> list[str]:
     """Make a day, or some assets of it, by Dagster's job; returns what stopped it."""
     from agency import agency, failures
@@ -223,7 +238,7 @@ def collect_and_make_day(work: Work) -> list[str]:
 
 
 TASKS: dict[str, Callable[[Work], Sequence[str]]] = {
-    task.__name__: task for task in (collect_drop, make_day, collect_and_make_day)
+    task.__name__: task for task in (collect_drop, read_files, make_day, collect_and_make_day)
 }
 
 
@@ -260,6 +275,11 @@ def _child(work: Work) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     watch(work.home, act)
+    if work.most_memory:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        resource.setrlimit(
+            resource.RLIMIT_AS, (pages * resource.getpagesize() + work.most_memory, resource.RLIM_INFINITY)
+        )
     if work.largest_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (work.largest_file, resource.RLIM_INFINITY))
     try:
