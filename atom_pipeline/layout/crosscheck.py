@@ -79,6 +79,7 @@ def within_portfolio(
         findings += _names_of_the_portfolio(portfolio, layouts, names)
         findings += _columns_of_contratos(portfolio, layouts)
         findings += _places_of_the_mailing(portfolio, layouts)
+        findings += _templates_of_jornadas(portfolio, layouts)
         findings += _canonical_contrato(portfolio.value, layouts)
         findings += _names_of_two_layouts(portfolio.value.ascob, layouts)
     return findings
@@ -182,6 +183,24 @@ def _places_of_the_mailing(portfolio: Document[Portfolio], layouts: Sequence[Doc
             if times != wanted.places:
                 text = f"{wanted.places} places, and {document.value.layout} has its group telefone {times} times"
                 yield portfolio.finding(("telefones", "places"), text)
+
+
+def _templates_of_jornadas(portfolio: Document[Portfolio], layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:
+    """A jornada without a template would never be sent, and a template of no jornada is a slip of the pen."""
+    massivas = portfolio.value.massivas
+    if massivas is None:
+        return
+    jornadas: set[str] = set()
+    for document in layouts:
+        if document.value.stage is Stage.MASSIVA and document.value.direction == "in":
+            for version, _ in _versions(document):
+                for record in version.details:
+                    jornada = record.by_name.get("jornada")
+                    jornadas |= set(jornada.domain or ()) if jornada else set()
+    for name in sorted(jornadas - massivas.templates.keys()):
+        yield portfolio.finding(("massivas", "templates"), f"jornada {name} has no template")
+    for name in sorted(massivas.templates.keys() - jornadas):
+        yield portfolio.finding(("massivas", "templates", name), f"no layout of stage massiva has a jornada {name}")
 
 
 def _canonical_contrato(portfolio: Portfolio, layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:

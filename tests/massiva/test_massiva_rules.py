@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from massiva.massiva_house import layouts_for_tests
 
+from atom_pipeline.errors import StructureError
+from atom_pipeline.layout.catalogue import load_catalogues
 from atom_pipeline.layout.checks import DDDS, UFS
 from atom_pipeline.massiva.answers import answer_of_status, backoff, recorded, retry_after
 from atom_pipeline.massiva.breaker import Breaker
@@ -330,3 +334,17 @@ def state(**more: Any) -> MassivaState:
 def test_a_run_is_due_only_when_it_has_something_to_do(given: MassivaState, due: bool, reason: str) -> None:
     found = massivas_due(given, NOW)
     assert (found.due, found.reason) == (due, reason)
+
+
+# The documents.
+
+
+def test_every_jornada_has_a_template_and_every_template_a_jornada(tmp_path: Path) -> None:
+    layouts = layouts_for_tests(tmp_path / "layouts", {"templates": {"jornada1": 1, "jornada9": 9}})
+    with pytest.raises(StructureError) as refused:
+        load_catalogues(layouts)
+    said = [(one.path, one.message) for one in refused.value.findings]
+    assert said == [
+        ("massivas.templates", "jornada jornada2 has no template"),
+        ("massivas.templates.jornada9", "no layout of stage massiva has a jornada jornada9"),
+    ]
