@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -17,11 +19,13 @@ from dagster._core.storage.event_log import InMemoryEventLogStorage
 from sqlalchemy import Connection
 
 from assets.build import build_defs, job_name
+from assets.common import portfolios_resource
+from atom_pipeline.layout.catalogue import load_catalogues
 from atom_pipeline.layout.schema import record_schema
 from atom_pipeline.layout.writing import write_file
 from resources.collect import CollectReport, collect
 from resources.omne_settings import OmneAccess
-from resources.runtime import PortfolioRuntime, open_portfolios
+from resources.runtime import Clock, PortfolioRuntime, open_portfolios
 from resources.settings import PROJECT_ROOT, Settings, file_url
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -64,11 +68,31 @@ class EventsOfRuns(InMemoryEventLogStorage):
 @contextmanager
 def small_instance() -> Iterator[dg.DagsterInstance]:
     """An instance for one test, in memory, that keeps runs and their events."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.event_log_storage.dispose()
-        instance._event_storage = EventsOfRuns()
-        instance._event_storage.register_instance(instance)
+    with (
+        patch("dagster._core.storage.event_log.InMemoryEventLogStorage", EventsOfRuns),
+        patch("dagster._core.storage.event_log.in_memory.stamp_alembic_rev"),  # it reads every migration there was
+        patch("dagster._core.storage.runs.in_memory.stamp_alembic_rev"),
+    ):
+        instance = dg.DagsterInstance.ephemeral()
+    assert isinstance(instance.event_log_storage, EventsOfRuns)
+    with instance:
         yield instance
+
+
+def definitions(settings: Settings, clock: Clock) -> dg.Definitions:
+    """The code location over these settings. Its assets and jobs are made once in a process for the same documents."""
+    made = _made(settings.layouts, tuple(catalogue.fingerprint() for catalogue in load_catalogues(settings.layouts)))
+    resources = {
+        "portfolios": portfolios_resource(settings, clock),
+        "portfolios_beside_runs": portfolios_resource(settings, clock, alone=False),
+    }
+    assert resources.keys() == made.resources.keys()
+    return dg.Definitions(assets=made.assets, jobs=made.jobs, resources=resources, executor=made.executor)
+
+
+@cache
+def _made(layouts: Path, _fingerprints: tuple[str, ...]) -> dg.Definitions:
+    return build_defs(Settings(Path("/nowhere"), "file:///nowhere/drop", "file:///nowhere/manager", layouts))
 
 
 @dataclass
@@ -174,7 +198,7 @@ def agency(
     layouts: Path = PROJECT_ROOT / "layouts",
     now: datetime | None = None,
     portfolio: str | None = None,
-    omne: OmneAccess = OmneAccess(),
+    omne: OmneAccess = OmneAccess(),  # noqa: B008
 ) -> Iterator[Agency]:
     """An agency with an empty drop. ``now`` stops its clock; else each day is run on its own morning.
 
@@ -197,7 +221,7 @@ def agency(
         if portfolio is None:
             (portfolio,) = portfolios
         runtime = portfolios[portfolio]
-        yield Agency(runtime, build_defs(settings, clock=clock), instance, moment, stopped=now is not None)
+        yield Agency(runtime, definitions(settings, clock), instance, moment, stopped=now is not None)
 
 
 def client(contrato: str, cpf: str = ANA, **values: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ import graphlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -118,8 +119,13 @@ def _in_order(models: dict[str, SqlModel]) -> list[SqlModel]:
 
 
 def load_model(path: Path) -> SqlModel:
-    """One model from its file. Raises StructureError with every finding of the file."""
-    text = path.read_text(encoding="utf-8")
+    """One model from its file, read at each call and checked when it changed. Raises StructureError with every finding
+    of the file."""
+    return _checked(path, path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=256)
+def _checked(path: Path, text: str) -> SqlModel:
     header, header_findings = _read_header(path, text)
     query, query_findings = _read_query(path, text)
     findings = [*header_findings, *query_findings]
