@@ -25,7 +25,7 @@ def test_it_is_left_alone_until_two_polls_show_the_same(tmp_path: Path, ledger_u
         assert drop.quiet()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["sftp", "ftps"])
 def test_one_that_grows_on_after_the_second_poll_is_left_to_a_later_one(
     tmp_path: Path, ledger_url: str, protocol: str
 ) -> None:

@@ -12,7 +12,7 @@ from resources.file_server import Downloaded, FileServer, RemoteFile
 RENAMED = "aurora.71.acordos.16112026.csv"
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["sftp", "ftp"])
 def test_one_gone_between_the_poll_and_its_collection_is_said_and_the_others_come(
     tmp_path: Path, ledger_url: str, protocol: str
 ) -> None:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from receiving import ACORDOS, CONTENT, LONG_AGO, OTHER_ACORDOS, PROTOCOLS, outcomes, receiving, receiving_from
+from receiving import ACORDOS, CONTENT, LONG_AGO, OTHER_ACORDOS, outcomes, receiving, receiving_from
 from servers import ftp_server
 
 THIRD = "aurora.71.acordos.16112026.csv"
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["sftp", "ftps"])
 def test_files_of_one_moment_of_the_past_and_of_the_future_all_come(
     tmp_path: Path, ledger_url: str, protocol: str
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from receiving import ACORDOS, CONTENT, PROTOCOLS, QUICK, Receiving, outcomes, receiving, receiving_from, said
+from receiving import ACORDOS, CONTENT, QUICK, Receiving, outcomes, receiving, receiving_from, said
 
 from assets.collecting import OP
 from resources.collect import collect
@@ -36,7 +36,7 @@ def slow(drop: Receiving) -> Slow:
     return server
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["sftp", "ftps"])
 def test_while_one_collects_the_other_says_so_and_skips(tmp_path: Path, ledger_url: str, protocol: str) -> None:
     with (
         receiving(protocol, tmp_path, ledger_url) as sensor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from publishing import CONTENTS, MAILING, publishing
+from publishing import BAIXA, CONTENTS, MAILING, publishing
 from receiving import PROTOCOLS, serving
 from servers.common import What
 
@@ -16,8 +16,7 @@ SAID = {"refuse": ("full disk", "552"), "drop": ("the connection was lost",)}
 
 
 @pytest.mark.parametrize("what", SAID)
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("name", CONTENTS)
+@pytest.mark.parametrize(("protocol", "name"), [*((protocol, MAILING) for protocol in PROTOCOLS), ("sftp", BAIXA)])
 def test_nothing_is_left_at_manager_and_the_next_try_sends_the_wave_once(
     tmp_path: Path, ledger_url: str, protocol: str, what: What, name: str
 ) -> None:
