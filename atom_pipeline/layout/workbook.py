@@ -64,8 +64,9 @@ def _read() -> int:
     frame: pl.DataFrame = sheet.to_polars()
     frame = frame.select(pl.all().cast(pl.String).str.strip_chars())
     frame = frame.select(pl.when(pl.all() != "").then(pl.all()))
-    used = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true() if frame.width else []
-    frame = frame.head(int(used[-1]) + 1 if len(used) else 0)
+    if frame.width:
+        used = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+        frame = frame.head(int(used[-1]) + 1 if len(used) else 0)
     frame.write_ipc_stream(sys.stdout.buffer)
     return 0
 

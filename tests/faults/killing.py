@@ -251,7 +251,10 @@ def _child(work: Work) -> None:
     mortal = re.compile(work.mortal) if work.mortal else None
 
     def say(**what: Any) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits[1], limits[1]))  # what is told is none of the work
         os.write(told, (json.dumps(what) + "\n").encode())
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     seen: Counter[str] = Counter()
     named = "the start"
@@ -286,7 +289,6 @@ def _child(work: Work) -> None:
         failures = list(TASKS[work.task](work))
     except BaseException:
         failures = [traceback.format_exc()]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     say(success=not failures, failures=failures)
 
 
