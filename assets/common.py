@@ -16,6 +16,7 @@ from assets.partitions import working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.masking import masked_words, scrub
+from atom_pipeline.sql import Database
 from resources.retention import no_pruning, refuse_if_pruned
 from resources.retries import retry_may_help
 from resources.runtime import Clock, PortfolioRuntime, open_portfolios
@@ -88,7 +89,10 @@ def portfolios_resource(
     """
 
     def open_for_run(context: dg.InitResourceContext) -> Iterator[Portfolios]:
-        with open_portfolios(settings or Settings.from_env(), clock=clock) as opened, ExitStack() as held:
+        found = open_portfolios(settings or Settings.from_env(), clock=clock)
+        with found as opened, Database() as models, ExitStack() as held:
+            for runtime in opened.values():
+                runtime.models = models
             if alone and context.run is not None:
                 for name in _made_by(context.run, opened):
                     held.enter_context(_making(opened[name], context.run.tags.get(PARTITION_TAG)))

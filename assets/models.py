@@ -38,7 +38,7 @@ def run_model(
         oldest = runtime.lake.read("contratos", day)["bloqueado_em"].min()
         first = oldest if isinstance(oldest, date) else day
         tables[CALENDAR_TABLE] = calendar_table(first, day, runtime.portfolio.block)
-    return run(model, tables, model_parameters(runtime.portfolio, day))
+    return run(model, tables, model_parameters(runtime.portfolio, day), database=runtime.models)
 
 
 def base_of(runtime: PortfolioRuntime, model: SqlModel, day: date) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Engine
@@ -47,6 +48,9 @@ from resources.ledger_records import IMPORT_BASE, FileRecord, VerdictRecord
 from resources.ledger_records import Decision as Decided
 from resources.postgres import database, engine
 from resources.settings import Settings
+
+if TYPE_CHECKING:
+    from atom_pipeline.sql import Database
 
 Clock = Callable[[], datetime]
 IMPORTED = "base_inicial"  # among a base's tables: it was not made by a run but brought at go-live
@@ -88,6 +92,7 @@ class PortfolioRuntime:
     clock: Clock | None = None
     postgres_url: str = field(default="", repr=False)
     others: tuple[Catalogue, ...] = field(default=(), repr=False)  # portfolios that share the drop
+    models: Database | None = field(default=None, repr=False)  # where a run has its models computed; else each alone
 
     @property
     def portfolio(self) -> Portfolio:

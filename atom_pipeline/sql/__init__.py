@@ -7,11 +7,12 @@ its own file, never here.
 
 from atom_pipeline.sql.inputs import INPUTS, calendar_table, model_parameters
 from atom_pipeline.sql.model import SqlModel, load_model, load_models
-from atom_pipeline.sql.running import run
+from atom_pipeline.sql.running import Database, run
 from atom_pipeline.sql.tracing import lineage
 
 __all__ = [
     "INPUTS",
+    "Database",
     "SqlModel",
     "calendar_table",
     "lineage",

@@ -7,8 +7,10 @@ where the result goes is the caller's.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from threading import Lock
+from typing import Protocol, Self
 
 import duckdb
 import polars as pl
@@ -41,36 +43,68 @@ class _Stream:
         return self._source.__arrow_c_stream__(requested_schema)
 
 
+class Database:
+    """DuckDB in memory, for the models of one run: opened for the first of them, closed when the block ends.
+
+    Opening one takes longer than most models of a small day. Each model has a connection of its own, and sees what was
+    given to it and nothing of the others; several may run at the same time. What does not fit in ``memory_limit``
+    (default: DuckDB's, 80 % of the machine) spills to a temporary folder.
+    """
+
+    def __init__(self, *, threads: int | None = None, memory_limit: str | None = None) -> None:
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "enable_external_file_cache": False,  # a table of the lake may be written again between two models
+        }
+        if threads is not None:
+            self._config["threads"] = threads
+        if memory_limit is not None:
+            self._config["memory_limit"] = memory_limit
+        self._opening = Lock()
+        self._opened = ExitStack()
+        self._root: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._opening:
+            self._root = None
+            self._opened.close()
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection that its user closes; its views are its own and end with it."""
+        with self._opening:
+            if self._root is None:
+                spill = self._opened.enter_context(scratch_folder())
+                config = {**self._config, "temp_directory": str(spill)}
+                self._root = self._opened.enter_context(duckdb.connect(":memory:", config=config))
+            return self._root.cursor()
+
+
 def run(
     model: SqlModel,
     tables: Mapping[str, Table],
     parameters: Mapping[str, object],
     *,
-    threads: int | None = None,
-    memory_limit: str | None = None,
+    database: Database | None = None,
 ) -> pl.DataFrame:
     """The model's rows, in its order; the same inputs give the same frame, whatever the threads.
 
     ``tables`` holds at least the model's dependencies and ``parameters`` at least its ``$names``; more are left alone.
-    A path is read as Parquet, only the columns that are used. What does not fit in ``memory_limit`` (default: DuckDB's,
-    80 % of the machine) spills to a temporary folder. Raises StructureError when the SQL does not fit the tables, and
-    ProgramError for an input that is missing, a value that does not convert, or rows that repeat the model's key.
+    A path is read as Parquet, only the columns that are used. Without a ``database`` one is opened for this model
+    alone. Raises StructureError when the SQL does not fit the tables, and ProgramError for an input that is missing, a
+    value that does not convert, or rows that repeat the model's key.
     """
     _everything_given(model, tables, parameters)
-    with scratch_folder() as spill:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "temp_directory": str(spill),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-        if threads is not None:
-            config["threads"] = threads
-        if memory_limit is not None:
-            config["memory_limit"] = memory_limit
-        with duckdb.connect(":memory:", config=config) as connection:
-            for name in sorted(model.dependencies):
-                _offer(connection, name, tables[name])
-            frame = _result(connection, model, {name: parameters[name] for name in model.parameters})
+    if database is None:
+        with Database() as own:
+            return run(model, tables, parameters, database=own)
+    with database.connection() as connection:
+        for name in sorted(model.dependencies):
+            _offer(connection, name, tables[name])
+        frame = _result(connection, model, {name: parameters[name] for name in model.parameters})
     if frame.columns != list(model.columns):
         raise ProgramError(f"{model.name}: DuckDB gives other columns than the SELECT names: {frame.columns}")
     repeated = frame.height - frame.select(model.key).n_unique()
@@ -89,7 +123,7 @@ def _everything_given(model: SqlModel, tables: Mapping[str, Table], parameters: 
 
 
 def _offer(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
-    """A view of that name over the table."""
+    """A view of that name over the table, for this connection alone."""
     if isinstance(table, pl.LazyFrame):
         table = table.collect()
     if isinstance(table, pl.DataFrame):
@@ -98,7 +132,7 @@ def _offer(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> No
     if not Path(table).is_file():
         raise ProgramError(f"table {name}: no Parquet file at {table}")
     path = str(table).replace("'", "''")
-    connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{path}')")
+    connection.execute(f"CREATE TEMP VIEW \"{name}\" AS SELECT * FROM read_parquet('{path}')")
 
 
 def _result(connection: duckdb.DuckDBPyConnection, model: SqlModel, parameters: Mapping[str, object]) -> pl.DataFrame:

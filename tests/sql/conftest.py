@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.rules.state import MONEY, TABLES, Schema, schema
-from atom_pipeline.sql import INPUTS, SqlModel, calendar_table, load_models, model_parameters, run
+from atom_pipeline.sql import INPUTS, Database, SqlModel, calendar_table, load_models, model_parameters, run
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2026, 3, 4)
@@ -63,8 +63,14 @@ def portfolio() -> Portfolio:
     )
 
 
+@pytest.fixture(scope="session")
+def database() -> Iterator[Database]:
+    with Database(threads=2) as one:
+        yield one
+
+
 @pytest.fixture
-def result(models: dict[str, SqlModel], portfolio: Portfolio) -> Result:
+def result(models: dict[str, SqlModel], portfolio: Portfolio, database: Database) -> Result:
     """``result("model", contratos=[...], ...)``: the model over a day with these rows, all other tables empty.
 
     Columns left out of a row are null; the models it depends on are run first. ``changes`` replace parameters.
@@ -86,7 +92,7 @@ def result(models: dict[str, SqlModel], portfolio: Portfolio) -> Result:
                 model = models[wanted]
                 for dependency in sorted(model.dependencies):
                     table(dependency)
-                tables[wanted] = run(model, tables, parameters, threads=2)
+                tables[wanted] = run(model, tables, parameters, database=database)
             return tables[wanted]
 
         return table(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time
 from decimal import Decimal
 from io import BytesIO
@@ -14,7 +15,7 @@ import pytest
 
 from atom_pipeline.errors import ProgramError, StructureError
 from atom_pipeline.portfolio import Block
-from atom_pipeline.sql import SqlModel, calendar_table, load_model, run
+from atom_pipeline.sql import Database, SqlModel, calendar_table, load_model, run
 
 
 def model(folder: Path, sql: str, columns: str = "contrato", key: str = "contrato") -> SqlModel:
@@ -89,7 +90,8 @@ FROM linhas GROUP BY contrato ORDER BY contrato"""
 
     def fingerprint(table: pl.DataFrame, threads: int) -> str:
         buffer = BytesIO()
-        run(select, {"linhas": table}, {}, threads=threads).write_parquet(buffer)
+        with Database(threads=threads) as database:
+            run(select, {"linhas": table}, {}, database=database).write_parquet(buffer)
         return hashlib.sha256(buffer.getvalue()).hexdigest()
 
     shuffled = frame.sample(fraction=1, shuffle=True, seed=1)
@@ -106,8 +108,25 @@ def test_what_does_not_fit_in_memory_spills_and_leaves_nothing_behind(
     path = tmp_path / "linhas.parquet"
     frame = pl.DataFrame({"contrato": pl.int_range(1_500_000, eager=True).cast(pl.String)})
     frame.with_columns(nome=pl.col("contrato").hash().cast(pl.String)).write_parquet(path)
-    assert run(select, {"linhas": path}, {}, threads=1, memory_limit="40MB").height == 1_500_000
+    with Database(threads=1, memory_limit="40MB") as database:
+        assert run(select, {"linhas": path}, {}, database=database).height == 1_500_000
+        assert [path.parent for path in spill.iterdir()] == [spill]  # it is there while the block lasts
     assert list(spill.iterdir()) == []
+
+
+def test_models_of_one_database_do_not_see_each_other_s_tables_and_may_run_at_once(tmp_path: Path) -> None:
+    select = model(tmp_path, "SELECT contrato, nome FROM linhas ORDER BY contrato", "contrato, nome")
+    frames = [pl.DataFrame({"contrato": [f"{n}"], "nome": [f"n{n}"]}) for n in range(8)]
+    path = tmp_path / "linhas.parquet"
+    with Database() as database:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda frame: run(select, {"linhas": frame}, {}, database=database), frames))
+        assert [frame.rows() for frame in found] == [frame.rows() for frame in frames]
+        for frame in frames[:2]:  # the same file, written again between two models
+            frame.write_parquet(path)
+            assert run(select, {"linhas": path}, {}, database=database).rows() == frame.rows()
+        with database.connection() as connection:
+            assert connection.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall() == []
 
 
 def test_a_table_or_parameter_that_was_not_given_is_named(tmp_path: Path) -> None:
