@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo up test check docs clean
+.PHONY: demo up test check bench docs clean
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ATOM needs Python 3.11 or newer; set PYTHON=...")'
@@ -28,6 +28,10 @@ check: $(INSTALLED)  ## lint, types, layouts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/atom layout check
+
+bench: $(INSTALLED)  ## speed and memory against the peers (BENCH="--megabytes 300 --rounds 5"), into docs/benchmarks.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.lock
+	$(BIN)/python -m bench $(BENCH)
 
 docs: $(INSTALLED)  ## the layouts' pages
 	$(BIN)/atom layout doc

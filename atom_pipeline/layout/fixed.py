@@ -18,14 +18,14 @@ import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.layout.batches import Batch, LineFault, Portion, accepted_forms
-from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_where
+from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_where, refuse_many
 from atom_pipeline.layout.characters import CharacterCheck, Cleaned
 from atom_pipeline.layout.convert import Decoded, RecordPlan, convert
 
 if TYPE_CHECKING:
     from atom_pipeline.layout.compiled.decoder import QuickDecoder
 
-QUICK_FROM = 128 * 1024 * 1024  # bytes of a file
+QUICK_FROM = 64 * 1024 * 1024  # bytes of a file: from here on the loops win back the second that they take to load
 QUICK_BLOCK_BYTES = 32 * 1024 * 1024  # several of them are in memory at once
 
 
@@ -141,6 +141,9 @@ class FixedDecoder:
 
     def _portion(self, block: Block, cleaned: Cleaned) -> Portion:
         kinds = which_record(self._plans, block)
+        wanted = np.array([plan.record.length or 0 for plan in self._plans], dtype=np.int64)
+        unknown, misfits = kinds < 0, (kinds >= 0) & (block.lengths != wanted[kinds])
+        refuse_many(int((unknown | misfits).sum()), block, self._reader.name)
         faults: dict[int, LineFault] = {}
 
         def refuse(row: int, reason: str, detail: str, field: str = "") -> None:
@@ -151,10 +154,9 @@ class FixedDecoder:
 
         for row, detail in cleaned.faults.items():
             refuse(row, "CARACTERE", detail)
-        for row in np.flatnonzero(kinds < 0).tolist():
+        for row in np.flatnonzero(unknown).tolist():
             refuse(row, "REGISTRO_DESCONHECIDO", f"{block.lengths[row]} bytes; nenhum tipo de registro do layout")
-        wanted = np.array([plan.record.length or 0 for plan in self._plans], dtype=np.int64)
-        for row in np.flatnonzero((kinds >= 0) & (block.lengths != wanted[kinds])).tolist():
+        for row in np.flatnonzero(misfits).tolist():
             refuse(row, "TAMANHO", f"{block.lengths[row]} bytes; o registro tem {wanted[kinds[row]]}")
         good = np.ones(block.height, dtype=bool)
         good[list(faults)] = False

@@ -55,7 +55,7 @@ class QuickDecoder:
 
     def decode(self, block: Block, rows: Positions) -> Decoded:
         """Typed columns and faults of these lines of a block: all of one record type and of its length."""
-        columns, doubts = self._usual(block, rows)
+        columns, doubts = self.usual(block, rows)
         faults: dict[str, list[Fault]] = {}
         if self.left:
             decoded = self._convert(self.left, block, rows)
@@ -82,7 +82,7 @@ class QuickDecoder:
         asked = {self._plan.names[place] for place in places}
         return Decoded(decoded.frame, [fault for fault in decoded.faults if fault.field in asked])
 
-    def _usual(self, block: Block, rows: Positions) -> tuple[dict[int, pl.Series], Positions]:
+    def usual(self, block: Block, rows: Positions) -> tuple[dict[int, pl.Series], Positions]:
         """The columns of the program's fields, without the values of the cells in doubt: (field, row) of each."""
         program, height = self._program, len(rows)
         fields = program.fields
