@@ -135,6 +135,8 @@ class FileReader:
 
     def portions(self) -> Iterator[ReadPortion]:
         """Yield the file's rows, then check header, trailer and totals. Raises FileRefused."""
+        if self._has_a_first_line() and not self._has_bytes():
+            raise file_refused(self, "VAZIO", "nenhum byte: falta até o cabeçalho, como num envio que parou no começo")
         for portion in self.decoder().portions():
             before = self.tally.rows_read
             self.tally.add(portion)
@@ -155,6 +157,15 @@ class FileReader:
         self.tally.verify()
         if not self.tally.rows_read and self.layout.empty == "refuse":
             raise file_refused(self, "VAZIO", f"{self.tally.lines} linhas, nenhuma de detalhe")
+
+    def _has_bytes(self) -> bool:
+        return self.stream.seek(0, SEEK_END) > 0
+
+    def _has_a_first_line(self) -> bool:
+        """Whether even a file without any row has a line: then one of zero bytes is a cut one, not an empty one."""
+        shape = self.version.format
+        titles = isinstance(shape, DelimitedFormat) and shape.header
+        return titles or any(record.role is not RecordRole.DETAIL for record in self.version.records)
 
     def _role(self, record: str) -> RecordRole:
         return self.version.record(record).role if record else RecordRole.DETAIL

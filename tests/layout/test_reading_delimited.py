@@ -66,10 +66,17 @@ def test_every_line_ragged_is_another_layout() -> None:
 
 def test_titles_alone_are_empty() -> None:
     assert read(AB, TITLES).rows_read == 0
-    assert read(AB, b"").rows_read == 0
     with pytest.raises(FileRefused) as refusal:
         read(delimited(A, B, empty="refuse"), TITLES)
     assert refusal.value.code == "VAZIO"
+
+
+def test_zero_bytes_are_refused_where_even_an_empty_file_has_titles() -> None:
+    for content in (AB, REFIN):
+        with pytest.raises(FileRefused, match="nenhum byte") as refusal:
+            read(content, b"", excel=content is REFIN)
+        assert refusal.value.code == "VAZIO"
+    assert read(delimited(A, B, header=False), b"").rows_read == 0
 
 
 def test_quotes_hold_delimiters_quotes_and_line_breaks_and_lines_stay_physical() -> None:
@@ -285,7 +292,6 @@ def test_a_workbook_with_other_columns_or_that_is_none_is_refused() -> None:
         with pytest.raises(FileRefused) as refusal:
             read(REFIN, content, excel=True)
         assert refusal.value.code == "FORA_DO_LAYOUT"
-    assert read(REFIN, b"", excel=True).rows_read == 0
     assert read(REFIN, workbook(), excel=True).rows_read == 0
 
 
