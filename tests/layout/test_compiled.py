@@ -151,6 +151,11 @@ def test_the_loops_themselves_read_nearly_every_kind_of_field() -> None:
     assert left == {"coded_integer", "fine_limit", "marked", "percent", "two_digits", "no_seconds"}
 
 
+def test_a_record_that_the_loops_cannot_read_at_all_is_left_to_the_expressions() -> None:
+    layout = fixed({"name": "d", "width": 6, "type": "date", "format": "DDMMAA"}, max_rejects=1)
+    assert outcome(layout, b"290224\n999999\n", quick=True) == outcome(layout, b"290224\n999999\n", quick=False)
+
+
 def outcome(layout: Layout, content: bytes, **options: Any) -> tuple[Any, ...]:
     """All that reading gives, or what it is refused with."""
     try:

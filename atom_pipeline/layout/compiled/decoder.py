@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from atom_pipeline.layout.batches import NO_ROWS
 from atom_pipeline.layout.blocks import Block, Positions
 from atom_pipeline.layout.compiled.cache import use_cache
 from atom_pipeline.layout.compiled.codes import TILE, WORD, Bytes, Column, Numbers, Op
@@ -55,7 +56,7 @@ class QuickDecoder:
 
     def decode(self, block: Block, rows: Positions) -> Decoded:
         """Typed columns and faults of these lines of a block: all of one record type and of its length."""
-        columns, doubts = self.usual(block, rows)
+        columns, doubts = self.usual(block, rows) if self._program.places else ({}, NO_ROWS)
         faults: dict[str, list[Fault]] = {}
         if self.left:
             decoded = self._convert(self.left, block, rows)
