@@ -21,6 +21,7 @@ from atom_pipeline.errors import FileRefused
 
 BLOCK_BYTES = 64 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
+MAX_FAULTY_LINES = 250_000  # of a block: each is kept with its words, and more of them is no file of the layout
 SCANNED = 1 << 18  # bytes looked at in one go: temporaries stay in the processor's cache
 _PIECE = 64 * 1024  # looked at in one go from a block's end
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
@@ -120,6 +121,18 @@ class Block:
         return text
 
 
+def refuse_many(faulty: int, block: Block, name: str) -> None:
+    """Raise FileRefused FORA_DO_LAYOUT when more lines of a block are faulty than memory is for (FAULTS 17)."""
+    if faulty > MAX_FAULTY_LINES:
+        raise FileRefused(
+            "FORA_DO_LAYOUT",
+            f"{faulty} das {block.height} linhas a partir da {block.first_line} não são do layout",
+            "confira se o arquivo é deste layout e desta versão",
+            file=name,
+            line=block.first_line,
+        )
+
+
 def printable(text: str) -> str:
     """The text with control characters (and U+FFFD) as escapes, so that it can stand in an error file."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
@@ -186,8 +199,8 @@ class BlockReader:
         record_length: int | None = None,
     ) -> None:
         self.encoding = encoding
+        self.name = name
         self._stream = stream
-        self._name = name
         self._block_bytes = block_bytes
         self._max_line_bytes = max_line_bytes
         self._record_length = record_length
@@ -272,7 +285,7 @@ class BlockReader:
                 "FORA_DO_LAYOUT",
                 f"mais de {self._max_line_bytes} bytes de linhas em branco a partir da linha {self._line}",
                 "confira se o arquivo foi transferido inteiro",
-                file=self._name,
+                file=self.name,
                 line=self._line,
             )
 
@@ -281,7 +294,7 @@ class BlockReader:
             "LINHA_LONGA",
             f"a linha tem mais de {self._max_line_bytes} bytes",
             "o arquivo não é deste layout, ou perdeu as quebras de linha na transferência",
-            file=self._name,
+            file=self.name,
             line=line,
         )
 
@@ -295,7 +308,7 @@ class BlockReader:
                 "CODIFICACAO",
                 f"o arquivo começa com uma marca de Unicode (BOM); o layout é {self.encoding}",
                 f"grave o arquivo em {self.encoding}, sem BOM",
-                file=self._name,
+                file=self.name,
                 line=1,
             )
         return array

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atom_pipeline.errors import FileRefused
-from atom_pipeline.layout.blocks import SCANNED, Block, Positions, positions_where
+from atom_pipeline.layout.blocks import SCANNED, Block, Positions, positions_where, refuse_many
 
 _UNDEFINED_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 
@@ -54,6 +54,7 @@ class CharacterCheck:
         faults: dict[int, str] = {}
         rows = np.searchsorted(block.starts, suspects, side="right") - 1
         unique, first = np.unique(rows, return_index=True)
+        refuse_many(len(unique), block, self._name)
         for row, at in zip(unique.tolist(), suspects[first].tolist(), strict=True):
             byte, within = int(block.array[at]), at - int(block.starts[row]) + 1
             faults[row] = f"byte 0x{byte:02X} na posição {within} da linha (byte {block.offset + at + 1} do arquivo)"

@@ -18,7 +18,7 @@ import polars as pl
 
 from atom_pipeline.errors import FileRefused, ProgramError
 from atom_pipeline.layout.batches import Batch, LineFault, Portion
-from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_of, printable
+from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_of, printable, refuse_many
 from atom_pipeline.layout.characters import CharacterCheck
 from atom_pipeline.layout.convert import RecordPlan, convert
 from atom_pipeline.layout.model import DelimitedFormat, FieldType
@@ -137,6 +137,7 @@ class DelimitedDecoder:
                 break
             if row is None or (row.lines > 1 and self._kind(row.cells)[1]):
                 found.unclosed.append(line)
+                refuse_many(len(found.unclosed), block, self._name)
                 next_line = line + 1
             else:
                 found.rows.append(row)
@@ -196,6 +197,7 @@ class DelimitedDecoder:
         plain = heads.copy()
         plain[list(others)] = False
         blank = plain & (block.lengths == 0)
+        refuse_many(int(blank.sum()), block, self._name)
         for row in np.flatnonzero(blank).tolist():
             faults[row] = ("", "COLUNAS", "linha em branco")
         rows = np.flatnonzero(plain & ~blank)
@@ -205,12 +207,14 @@ class DelimitedDecoder:
         for index, plan in enumerate(self._plans):
             mine = self._matching(index, block, rows)
             wrong = mine & (columns != len(plan.names))
+            refuse_many(int(wrong.sum()), block, self._name)
             for row, count in zip(rows[wrong].tolist(), columns[wrong].tolist(), strict=True):
                 faults[row] = (plan.name, "COLUNAS", _columns(count, len(plan.names)))
             good = rows[mine & ~wrong]
             if len(good):
                 raws[index] = [self._split(index, block, good)]
             rows, columns = rows[~mine], columns[~mine]
+        refuse_many(len(rows), block, self._name)
         for row, count in zip(rows.tolist(), columns.tolist(), strict=True):
             faults[row] = ("", "REGISTRO_DESCONHECIDO", f"{count} colunas; nenhum tipo de registro do layout")
         return raws

@@ -29,6 +29,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 # a workbook is opened in a process of its own.
 MOST_MEMORY = 1 << 30
 LAYOUTS = ("remessa_assessoria", "batimento", "refin")
+SHORT = "20261109_200000_remessa_528_out.528"
 LINE = {"remessa_assessoria": "20261109_190000_remessa_528_out.528", "batimento": "bat_carteira_veic_10112026_528.csv"}
 GZIP = "20261109_193000_remessa_528_out.528"
 
@@ -104,8 +105,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase, c
         for name, (make, _) in BOOKS.items():
             one.put_bytes(name, make(one))
         one.put_bytes(GZIP, compressed(one))
+        one.put_bytes(SHORT, b"x\n" * 3_000_000)
         report = one.collect()
-        assert not report.errors and len(report.collected) == len(BOOKS) + 1, report
+        assert not report.errors and len(report.collected) == len(BOOKS) + 2, report
         for layout, name in LINE.items():
             collected(one, layout, name)
         now = "2026-11-10T06:45:00-03:00"
@@ -151,3 +153,8 @@ def test_a_workbook_that_asks_for_too_much_is_refused_and_the_process_lives(hous
 
 def test_a_compressed_file_under_a_text_layouts_name_is_read_as_it_is_and_refused(house: Agency) -> None:
     assert "CABECALHO_DIVERGE: falta o cabeçalho" in refusal(house, GZIP)
+
+
+def test_millions_of_lines_that_are_none_are_counted_and_not_kept(house: Agency) -> None:
+    why = "FORA_DO_LAYOUT: 3000000 das 3000000 linhas a partir da 1 não são do layout"
+    assert f"{SHORT}:1: {why}" in refusal(house, SHORT)
