@@ -45,14 +45,19 @@ class EventsOfRuns(InMemoryEventLogStorage):
     run their days on a whole instance, with PostgreSQL.
     """
 
+    def __init__(self, preload: None = None) -> None:
+        self._unwritten: list[dg.EventLogEntry] = []
+        super().__init__(preload=preload)
+
     def store_event(self, event: dg.EventLogEntry) -> None:
-        statement = self.prepare_insert_event(event)
-        with self._connect() as connection:
-            connection.execute(statement)
+        self._unwritten.append(event)  # until somebody asks: most tests never do
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
         with self._db_lock, self._held_conn.begin():
+            for event in self._unwritten:
+                self._held_conn.execute(self.prepare_insert_event(event))
+            self._unwritten.clear()
             yield self._held_conn
 
     def get_asset_records(self, asset_keys: Sequence[dg.AssetKey] | None = None) -> list[Any]:  # noqa: ARG002
