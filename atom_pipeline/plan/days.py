@@ -4,7 +4,8 @@ One run of a portfolio at a time, whoever asked for it. The oldest day that is b
 first, since every later one starts from it. A day whose base is right is run again when its last run did not get to its
 end, when it may send since then what it could not (its deadline, a decision), or when a wave was planned and never
 sent. Each run is asked for under a name made of the day, of all that it would see, and of the attempt: what ran and
-ended well is done, what failed is tried again for some hours where that can help, and a new file or decision starts anew.
+ended well is done, what failed is tried again for some hours where that can help, and a new file or decision starts
+anew.
 """
 
 from __future__ import annotations

@@ -21,9 +21,7 @@ from sensors.drop import AccessRefusedBefore
 ANOTHER = asyncssh.generate_private_key("ssh-ed25519")
 
 
-@pytest.mark.parametrize(
-    ("known", "asked"), [((ANOTHER.get_fingerprint(),), 1), ((), 0)], ids=["changed", "unknown"]
-)
+@pytest.mark.parametrize(("known", "asked"), [((ANOTHER.get_fingerprint(),), 1), ((), 0)], ids=["changed", "unknown"])
 def test_a_server_with_another_key_gets_no_password_and_is_left_alone_until_a_person_acts(
     tmp_path: Path, ledger_url: str, known: tuple[str, ...], asked: int
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from agency import ANA, BIA, client
-from conftest import NewDatabase
+from aurora import NewDatabase
 from desk import Desk, desk
 
 REPLACEMENT = "\ufffd"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from agency import ANA, BIA, CAIO, client
-from conftest import NewDatabase
+from aurora import NewDatabase
 from desk import Desk, desk
 
 CONTRATOS = [f"00000001{number:02d}" for number in range(1, 61)]

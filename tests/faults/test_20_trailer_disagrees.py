@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import NewDatabase
+from aurora import NewDatabase
 from desk import Desk, desk
 
 ROWS = [{"contrato": f"000000010{number}"} for number in range(5)]

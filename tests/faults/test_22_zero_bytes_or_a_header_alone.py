@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from agency import agency
-from conftest import NewDatabase
+from aurora import NewDatabase
 from desk import CONTRATOS, MONDAY, NAMES, TUESDAY, Desk, before_the_deadline, desk, make_monday, remessa, situacoes
 
 
