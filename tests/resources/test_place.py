@@ -31,11 +31,16 @@ def test_a_place_is_one_process_own_and_is_taken_again_after_its_connection_was_
     with pytest.raises(AtomError, match="another `atom up`"):
         Place(others)
     place.give_up()
-    until = time.monotonic() + 10
-    while not given_up(others):  # the server ends the session a moment later
-        assert time.monotonic() < until
+    wait_until_free(others)
     connections.dispose()
     others.dispose()
+
+
+def wait_until_free(connections: Engine) -> None:
+    """The server ends the session that held the place a moment after its connection."""
+    until = time.monotonic() + 10
+    while not given_up(connections):
+        assert time.monotonic() < until
 
 
 def given_up(connections: Engine) -> bool:
@@ -55,6 +60,7 @@ def test_a_server_that_stays_away_ends_it_and_one_that_comes_back_does_not(datab
     place._engine = silent
     now[0] += SILENCE - 1
     place.look()
+    wait_until_free(connections)
     place._engine = answering
     place.look()
     place.give_up()
