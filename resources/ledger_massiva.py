@@ -271,12 +271,11 @@ class LedgerMassiva(Section):
 
     def answers_marked_on(self, day: date) -> pl.DataFrame:
         """The settled messages that are part of a day's marks (RESPOSTAS), by id."""
-        moment = func.coalesce(messages.c.answered_at, messages.c.intended_at)
         query = select(
             messages.c.day.label("dia"),
             messages.c.contrato,
             messages.c.status,
-            moment.label("enviada_em"),
+            messages.c.intended_at.label("enviada_em"),  # a person's word may come days after it left
             messages.c.words.label("detalhe"),
             messages.c.file.label("arquivo"),
             messages.c.line.label("linha"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -164,8 +165,10 @@ def _words(status: int, body: bytes, hsm: Hsm) -> str:
     """OMNE's own words, short, without the person's number and name and whatever else looks personal."""
     text = _said(body.decode("utf-8", "replace")).strip()
     for value in (hsm.number, *hsm.parameters):
-        text = text.replace(value, HIDDEN) if value else text
-    text = " ".join(scrub(text).split())
+        text = re.sub(re.escape(value), HIDDEN, text, flags=re.IGNORECASE) if value else text
+    # No line breaks, and nothing that a database's text cannot hold: a NUL, half of a surrogate pair.
+    text = "".join(letter if letter.isprintable() else " " for letter in scrub(text))
+    text = " ".join(text.split())
     return f"{status} {text[:MOST_WORDS]}".strip()
 
 
@@ -173,7 +176,7 @@ def _said(text: str) -> str:
     """What an answer says to people: the field of a JSON object that is meant for them, else all of it."""
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or lists in lists without end
         return text
     if isinstance(answer, dict):
         said = [answer[name] for name in _SAYS if answer.get(name)]

@@ -16,6 +16,8 @@ from email.utils import parsedate_to_datetime
 from atom_pipeline.massiva.states import Answer, Fate, Recorded, Status
 from atom_pipeline.portfolio import MassivaRetry
 
+LONGEST_RETRY_AFTER = 86_400.0  # seconds: a message goes on its day or not at all, so more says nothing more
+
 
 def answer_of_status(status: int, words: str, retry: MassivaRetry, wait: float | None = None) -> Answer:
     """What an HTTP status means. ``wait`` is its Retry-After, in seconds."""
@@ -33,18 +35,21 @@ def answer_of_status(status: int, words: str, retry: MassivaRetry, wait: float |
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for: a number, or a date. None without one, or when it is neither."""
+    """Seconds that a Retry-After header asks for: a number, or a date. None without one, or when it is neither.
+
+    At most a day: what a server may write there is any number of digits.
+    """
     if header is None:
         return None
     text = header.strip()
-    if text.isdigit():
-        return float(text)
+    if text.isascii() and text.isdecimal():
+        return min(float(text), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return min(max(0.0, (moment - now).total_seconds()), LONGEST_RETRY_AFTER)
 
 
 def recorded(answer: Answer, *, attempts: int, retry: MassivaRetry, now: datetime) -> Recorded:

@@ -30,7 +30,7 @@ class Behaviour:
     name: str
     accepts: bool = False
     status: int | None = None  # None: no answer
-    body: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] | str = field(default_factory=dict)  # text is sent as it is
     headers: tuple[tuple[str, str], ...] = ()
     hang: bool = False  # keep the connection and say nothing
     cut: bool = False  # close in the middle of the answer's body
@@ -184,12 +184,12 @@ def _fault(line: str, headers: dict[str, str], body: bytes) -> str | None:
 async def _send(
     writer: asyncio.StreamWriter,
     status: int,
-    body: dict[str, Any],
+    body: dict[str, Any] | str,
     headers: tuple[tuple[str, str], ...],
     *,
     cut: bool = False,
 ) -> None:
-    content = json.dumps(body).encode()
+    content = (body if isinstance(body, str) else json.dumps(body)).encode()
     more = "".join(f"{name}: {value}\r\n" for name, value in headers)
     head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{more}\r\n"
     writer.write(head.encode() + (content[:3] if cut else content))

@@ -87,7 +87,8 @@ def test_attempts_are_bounded_and_the_last_words_are_kept() -> None:
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [(None, None), ("7", 7.0), (" 0 ", 0.0), ("Tue, 24 Nov 2026 13:00:30 GMT", 30.0),
-     ("Tue, 24 Nov 2026 12:00:00 GMT", 0.0), ("soon", None)],
+     ("Tue, 24 Nov 2026 12:00:00 GMT", 0.0), ("soon", None), ("²", None), ("9" * 400, 86_400.0),
+     ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0)],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
     assert retry_after(header, NOW) == seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -228,7 +229,8 @@ def test_nothing_on_the_record_names_a_person_even_when_omne_repeats_it(house: H
     prepared(house, messages(1))
 
     def echo(message: dict[str, Any]) -> Behaviour:
-        said = f"{message['parameters'][0]} ({message['number']}) não tem WhatsApp, CPF 529.982.247-25"
+        name = message["parameters"][0]
+        said = f"{name}, {name.title()} ({message['number']}) não tem WhatsApp, CPF 529.982.247-25"
         return Behaviour("echo", status=400, body={"error": {"message": said}})
 
     omne.decide = echo
@@ -236,8 +238,32 @@ def test_nothing_on_the_record_names_a_person_even_when_omne_repeats_it(house: H
     (message,) = house.runtime.ledger.messages(day=DAY)
     said = repr(message)
     assert message.status is Status.RECUSADO and "não tem WhatsApp" in message.words
-    assert not any(value in said for value in ("PESSOA 1", "31900000001", "529.982.247-25"))
+    assert not any(value in said for value in ("PESSOA 1", "Pessoa 1", "31900000001", "529.982.247-25"))
     assert message.number_masked == "*********01"
+
+
+@pytest.mark.parametrize(
+    "body", [{"message": "fila\0cheia \ud800"}, "[" * 8000], ids=["a NUL and half a pair", "endless lists"]
+)
+def test_words_that_no_database_takes_lose_no_answer(
+    house: House, omne: OmneServer, body: dict[str, Any] | str
+) -> None:
+    prepared(house, messages(2))
+    omne.decide = lambda _: replace(ACCEPT, body=body)
+    assert house.send().accepted == 2
+    assert house.statuses() == {"aceito": 2}
+
+
+def test_a_message_is_of_the_day_on_which_it_left_though_a_person_settles_it_later(house: House) -> None:
+    ledger, later = house.runtime.ledger, MORNING + timedelta(days=1)
+    (claim,) = ledger.claim_messages([Intent(DAY, "k", FILE, 1, "1", "h", "***", "jornada1", 1, None)], MORNING)
+    ledger.give_up_interrupted()
+    ledger.settle_message(
+        claim.message_id, sent=True, why="vi no OMNE", author="ana", now=later, marked_on=later.date(),
+        today=later.date(),
+    )  # fmt: skip
+    (left,) = ledger.answers_marked_on(later.date())["enviada_em"]
+    assert left == MORNING
 
 
 def test_what_the_environment_must_be_like(house: House) -> None:
