@@ -32,7 +32,7 @@ PEERS = (
     Peer("polars", "Polars str.slice"),
     Peer("duckdb", "DuckDB substring", share=0.25, once=True),
     Peer("pandas", "pandas read_fwf", share=0.25, once=True),
-    Peer("spark", "PySpark substring, local", share=0.05, once=True),
+    Peer("spark", "PySpark substring, local", share=0.02, once=True),
 )
 PROVEN_MEGABYTES = 5.0
 
@@ -75,10 +75,12 @@ def main() -> None:
         for accents in (False, True):
             tables[shape, accents] = _readers(shape, accents, arguments)
     of_rules = _rules(arguments)
+    growth = [_grown(megabytes, folder) for megabytes in arguments.growth]
     whole = make_input("280 fields", accents=False, megabytes=arguments.megabytes, folder=folder)
     text = report.page(
         tables,
         of_rules,
+        growth,
         contracts=arguments.contracts,
         machine=limits.machine(),
         loads=(before, limits.load()),
@@ -97,6 +99,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--megabytes", type=float, default=300, help="size of each file that is read")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--contracts", type=int, default=500_000, help="contracts of the base for the day's rules")
+    parser.add_argument(
+        "--growth", type=float, nargs="*", default=[500.0], help="sizes at which this project's memory is measured"
+    )
     parser.add_argument("--peers", default=",".join(peer.key for peer in PEERS), help="which contenders, by key")
     parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="where the files are")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
@@ -116,9 +121,22 @@ def _readers(shape: str, accents: bool, arguments: argparse.Namespace) -> list[R
         for peer in wanted:
             result = results[peer.key]
             if result.equal == "yes" and not (peer.once and number):
-                result.runs.append(_read(peer, shape, accents, arguments.megabytes * peer.share, folder))
+                try:
+                    result.runs.append(_read(peer, shape, accents, arguments.megabytes * peer.share, folder))
+                except PeerMissing as missing:
+                    result.equal = str(missing)
+                    continue
                 print(f"{shape}, accents {accents}, {peer.name}: {result.runs[-1].seconds:.2f} s", flush=True)
     return list(results.values())
+
+
+def _grown(megabytes: float, folder: Path) -> Result:
+    """This project alone on an accented 280-field file, once."""
+    made = make_input("280 fields", accents=True, megabytes=megabytes, folder=folder)
+    result = Result("this project", made.bytes / 1e6, made.rows, "")
+    result.runs.append(_read(PEERS[0], made.shape, made.accents, megabytes, folder))
+    print(f"{megabytes:.0f} MB: {result.seconds:.2f} s, {result.memory / 2**20:.0f} MiB", flush=True)
+    return result
 
 
 def _read(peer: Peer, shape: str, accents: bool, megabytes: float, folder: Path) -> Run:

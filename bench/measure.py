@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 _LOOK_EVERY = 0.02  # seconds
+_LONGEST = 300  # seconds of a run
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,14 @@ def run(task: dict[str, Any]) -> Run:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    out, errors = process.communicate()
-    done.set()
-    watcher.join()
+    try:
+        out, errors = process.communicate(timeout=_LONGEST)
+    except subprocess.TimeoutExpired:
+        _end(process.pid)
+        raise PeerMissing(f"not done in {_LONGEST} s") from None
+    finally:
+        done.set()
+        watcher.join()
     if process.returncode:
         raise PeerMissing(_reason(errors))
     told = json.loads(out.splitlines()[-1])
@@ -60,6 +66,14 @@ def _memory(pid: int) -> int:
     except psutil.Error:  # it ended while it was looked at
         return total
     return total
+
+
+def _end(pid: int) -> None:
+    """Kill a process and those it started."""
+    root = psutil.Process(pid)
+    for process in (*root.children(recursive=True), root):
+        process.kill()
+    root.wait()
 
 
 def _reason(errors: str) -> str:

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from bench.__main__ import Result
 
 Tables = dict[tuple[str, bool], "list[Result]"]
-_MEMORY_TARGET = 1024  # MiB
 
 
 def page(
     tables: Tables,
     of_rules: list[Result],
+    growth: list[Result],
     *,
     contracts: int,
     machine: str,
@@ -30,6 +30,7 @@ def page(
         rounds=rounds,
         load=f"{loads[0]:.1f} before, {loads[1]:.1f} after",
         readers="\n".join(_reader_table(shape, accents, results) for (shape, accents), results in tables.items()),
+        growth=_growth_table(growth),
         contracts=f"{contracts:,}",
         rules=_rule_table(of_rules),
         limits=_rates(limits),
@@ -69,6 +70,14 @@ def _rule_table(results: list[Result]) -> str:
             f"| {result.peer} | {result.seconds:.2f} | {ratio} | {result.memory / 2**20:.0f} | {result.equal} |"
         )
     return "\n".join(lines)
+
+
+def _growth_table(results: list[Result]) -> str:
+    lines = ["| file, MB | seconds | MB/s | peak memory, MiB |", "|---:|---:|---:|---:|"]
+    rows = [
+        f"| {one.megabytes:,.0f} | {one.seconds:.1f} | {one.speed:.0f} | {one.memory / 2**20:.0f} |" for one in results
+    ]
+    return "\n".join([*lines, *rows])
 
 
 def _rates(limits: dict[str, float]) -> str:

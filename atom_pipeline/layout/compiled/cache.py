@@ -18,6 +18,7 @@ import numba
 
 _log = logging.getLogger(__name__)
 
+_COMPILED = ("cache.py", "cells.py", "codes.py", "numbers.py", "text.py")
 part = numba.njit(nogil=True, error_model="numpy")  # of the loops in ``cells``, and kept with them
 
 
@@ -52,5 +53,5 @@ def _private() -> tempfile.TemporaryDirectory[str]:
 
 def _version() -> str:
     """A hash of the source that is compiled, and of what compiles it."""
-    source = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    source = b"".join((Path(__file__).parent / name).read_bytes() for name in _COMPILED)
     return hashlib.sha256(source + numba.__version__.encode()).hexdigest()[:16]
