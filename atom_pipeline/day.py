@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
-from atom_pipeline.portfolio import Expectation, Portfolio
+if TYPE_CHECKING:  # the command line asks this module for its words at start, and Pydantic takes a quarter of a second
+    from atom_pipeline.portfolio import Expectation, Portfolio
 
 
 class Calendar(Protocol):

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from atom_pipeline.portfolio import Retention
+if TYPE_CHECKING:
+    from atom_pipeline.portfolio import Retention
 
 
 class Part(StrEnum):

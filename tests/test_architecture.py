@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +69,9 @@ def test_every_top_level_folder_is_one_the_readme_names() -> None:
         if path.is_dir() and not path.name.startswith(".") and not path.name.endswith(".egg-info")
     ]
     assert [folder for folder in folders if f"{folder}/" not in readme] == []
+
+
+def test_the_command_line_starts_without_what_only_its_commands_need() -> None:
+    script = "import sys, atom_pipeline.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    words = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not {"pydantic", "yaml", "polars", "duckdb", "sqlalchemy", "dagster", "asyncssh", "httpx"} & {*words.split()}
