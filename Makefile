@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# One more than there are cores: the tests from the outside wait for a daemon's clock most of the time.
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
 .PHONY: demo up test check bench docs clean
 
@@ -21,7 +23,7 @@ up: $(INSTALLED)  ## the Dagster UI and daemon over what is in $$ATOM_HOME (the 
 
 test: $(INSTALLED)
 	tests/system-packages
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(INSTALLED)  ## lint, types, layouts
 	$(BIN)/ruff check .
