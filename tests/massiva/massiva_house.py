@@ -38,7 +38,7 @@ MORNING = datetime(2026, 11, 24, 10, 0, tzinfo=ZONE)
 FAST: dict[str, Any] = {
     "concurrency": 4,
     "rate_per_second": 1_000_000,
-    "timeout_seconds": 0.4,
+    "timeout_seconds": 1.0,
     "slice_minutes": 1,
     "retry": {"attempts": 3, "first_wait_seconds": 0.02, "longest_wait_seconds": 0.1},
     "breaker": {"window": 20, "at_least": 5, "failures": 0.5, "pause_seconds": 0.2, "openings": 3},
