@@ -205,7 +205,7 @@ def facts(table: Path) -> pl.DataFrame:
     return frame.sort(frame.columns)
 
 
-def test_files_uploaded_slowly_and_out_of_order_become_one_carga(outside: Outside, bank: Bank) -> None:
+def files_uploaded_slowly_and_out_of_order_become_one_carga(outside: Outside, bank: Bank) -> None:
     first = bank.days[0]
     names = bank.names(first)[::-1]
     last = bank.names(first, layout="remessa_assessoria")[-1]
@@ -219,7 +219,7 @@ def test_files_uploaded_slowly_and_out_of_order_become_one_carga(outside: Outsid
     assert sorted(contracts_in(carga)) == sorted(mailing(outside, first))
 
 
-def test_a_later_exclusao_takes_its_contracts_from_manager(outside: Outside, bank: Bank) -> None:
+def a_later_exclusao_takes_its_contracts_from_manager(outside: Outside, bank: Bank) -> None:
     first = bank.days[0]
     before = mailing(outside, first)
     outside.upload(bank.files / bank.exclusao, None)
@@ -235,7 +235,7 @@ def test_a_later_exclusao_takes_its_contracts_from_manager(outside: Outside, ban
     assert {run.status for run in days_of(runs, first)} == {"SUCCESS"}
 
 
-def test_a_kill_in_the_middle_of_the_next_day_loses_and_repeats_nothing(outside: Outside, bank: Bank) -> None:
+def a_kill_in_the_middle_of_the_next_day_loses_and_repeats_nothing(outside: Outside, bank: Bank) -> None:
     second = bank.days[1]
     for name in bank.names(second):
         outside.upload(bank.files / name, None)
@@ -260,6 +260,14 @@ def test_a_kill_in_the_middle_of_the_next_day_loses_and_repeats_nothing(outside:
             assert_frame_equal(facts(made), facts(wanted))
 
 
-def test_nothing_is_left_under_way_and_no_unfinished_file_is_at_manager(outside: Outside) -> None:
+def nothing_is_left_under_way_and_no_unfinished_file_is_at_manager(outside: Outside) -> None:
     assert not [run for run in outside.station.runs() if run.status in UNDER_WAY]
     assert not [path.name for path in outside.manager.iterdir() if path.name.startswith(".")]
+
+
+def test_a_day_and_a_night_from_the_outside(outside: Outside, bank: Bank) -> None:
+    """In this order, each from where the one before left off: one test, so that no two processes share the work."""
+    files_uploaded_slowly_and_out_of_order_become_one_carga(outside, bank)
+    a_later_exclusao_takes_its_contracts_from_manager(outside, bank)
+    a_kill_in_the_middle_of_the_next_day_loses_and_repeats_nothing(outside, bank)
+    nothing_is_left_under_way_and_no_unfinished_file_is_at_manager(outside)

@@ -309,7 +309,7 @@ def tables(home: Path) -> dict[str, str]:
 # What must be so.
 
 
-def test_every_file_is_in_the_ledger_once(storm: Storm, bank: Bank) -> None:
+def every_file_is_in_the_ledger_once(storm: Storm, bank: Bank) -> None:
     assert len(bank.day_of) >= 50
     assert len({file.layout for file in storm.files}) >= 10
     assert sorted(file.name for file in storm.files) == sorted(bank.day_of)
@@ -326,7 +326,7 @@ def test_every_file_is_in_the_ledger_once(storm: Storm, bank: Bank) -> None:
         assert hash_file(archive / file.archived_path) == hash_file(bank.files / file.name) == file.sha256
 
 
-def test_nothing_is_left_behind(storm: Storm, bank: Bank) -> None:
+def nothing_is_left_behind(storm: Storm, bank: Bank) -> None:
     assert not [run for run in storm.runs if run.status in UNDER_WAY]
     assert storm.stale == []
     assert {wave.status for wave in storm.waves} <= {WaveStatus.SENT, WaveStatus.CANCELLED}
@@ -340,7 +340,7 @@ def test_nothing_is_left_behind(storm: Storm, bank: Bank) -> None:
     assert not [path.name for path in storm.manager.iterdir() if path.name.startswith(".")]
 
 
-def test_every_wave_went_once_and_no_earlier_day_after_a_later_one(storm: Storm, bank: Bank) -> None:
+def every_wave_went_once_and_no_earlier_day_after_a_later_one(storm: Storm, bank: Bank) -> None:
     sent = [wave for wave in storm.waves if wave.status is WaveStatus.SENT]
     assert [wave.day for wave in sent] == sorted(wave.day for wave in sent)
     assert len({wave.label for wave in sent}) == len(sent)
@@ -357,7 +357,7 @@ def test_every_wave_went_once_and_no_earlier_day_after_a_later_one(storm: Storm,
     assert {path.name: hash_file(path) for path in storm.manager.iterdir()} == files
 
 
-def test_manager_has_the_last_days_mailing_and_was_told_nothing_twice(storm: Storm, bank: Bank, tmp_path: Path) -> None:
+def manager_has_the_last_days_mailing_and_was_told_nothing_twice(storm: Storm, bank: Bank, tmp_path: Path) -> None:
     layout = load_catalogue(ROOT / "layouts" / PORTFOLIO).layouts["manager_mailing"]
     last = bank.days[-1]
     columns = [one.name for one in layout.version_on(last).details[0].fields]
@@ -387,7 +387,7 @@ def rows_of(path: Path) -> dict[str, tuple[str, ...]]:
     return {str(row[contrato]): tuple(map(str, row.values())) for row in frame.iter_rows(named=True)}
 
 
-def test_every_event_of_the_three_days_is_in_the_base_once(storm: Storm, bank: Bank) -> None:
+def every_event_of_the_three_days_is_in_the_base_once(storm: Storm, bank: Bank) -> None:
     for report in bank.report.reports:
         moved = storm.table("movimentos", report.day)
         for movimento in ("ALTA", "REATIVACAO", "BLOQUEIO", "ACORDO_REGISTRADO", "RETIRADA", "BAIXA_BATIMENTO"):
@@ -398,14 +398,14 @@ def test_every_event_of_the_three_days_is_in_the_base_once(storm: Storm, bank: B
         assert storm.table("contratos", report.day)["contrato"].is_unique().all()
 
 
-def test_the_days_made_again_in_order_are_the_same_to_the_byte(storm: Storm) -> None:
+def the_days_made_again_in_order_are_the_same_to_the_byte(storm: Storm) -> None:
     assert storm.code == 0, storm.said
     assert "collected 0 file(s)" in storm.said
     assert {name for name in storm.before if storm.before[name] != storm.after[name]} == set()
     assert storm.before.keys() == storm.after.keys()
 
 
-def test_an_agency_that_made_the_days_in_order_has_the_same_base(storm: Storm, bank: Bank) -> None:
+def an_agency_that_made_the_days_in_order_has_the_same_base(storm: Storm, bank: Bank) -> None:
     for day in bank.days:
         for name in BASE:
             other = pl.read_parquet(storm.reference / "lake" / name / f"{day}.parquet")
@@ -421,3 +421,14 @@ def facts(frame: pl.DataFrame) -> pl.DataFrame:
     """A table's rows without where they were read: of two files that say the same, the first to arrive is named."""
     kept = frame.drop(PROVENANCE, strict=False)
     return kept.sort(kept.columns)
+
+
+def test_many_at_once(storm: Storm, bank: Bank, tmp_path: Path) -> None:
+    """All that is asked of one storm: one test, so that no two processes make the storm."""
+    every_file_is_in_the_ledger_once(storm, bank)
+    nothing_is_left_behind(storm, bank)
+    every_wave_went_once_and_no_earlier_day_after_a_later_one(storm, bank)
+    manager_has_the_last_days_mailing_and_was_told_nothing_twice(storm, bank, tmp_path)
+    every_event_of_the_three_days_is_in_the_base_once(storm, bank)
+    the_days_made_again_in_order_are_the_same_to_the_byte(storm)
+    an_agency_that_made_the_days_in_order_has_the_same_base(storm, bank)
