@@ -36,7 +36,7 @@ def omne() -> Iterator[OmneServer]:
 
 @pytest.fixture
 def house(tmp_path: Path, ledger_url: str, omne: OmneServer) -> Iterator[House]:
-    with massiva_house(tmp_path / "home", ledger_url, omne.url, TOKEN, massivas={"timeout_seconds": 1.5}) as one:
+    with massiva_house(tmp_path / "home", ledger_url, omne.url, TOKEN, massivas={"timeout_seconds": 3.0}) as one:
         yield one
 
 
