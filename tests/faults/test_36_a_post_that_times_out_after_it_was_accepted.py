@@ -23,6 +23,7 @@ from massiva.omne_server import (
 from typer.testing import CliRunner
 
 from atom_pipeline.cli import app
+from atom_pipeline.cli.console import console
 from atom_pipeline.massiva.states import Status
 
 UNCERTAIN = (HANG_ACCEPTED, HANG_LOST, CLOSE_ACCEPTED, CLOSE_LOST, GATEWAY)
@@ -71,6 +72,7 @@ def test_no_answer_is_uncertain_and_no_run_sends_it_again(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(console, "_width", 250)  # it was made with the width of another moment
     command = CliRunner()
     listed = command.invoke(app, ["massiva", "pendentes"])
     assert listed.exit_code == 1
