@@ -62,7 +62,7 @@ def tables(served: Station) -> dict[str, bytes]:
 
 
 def days(served: Station) -> list[str]:
-    return sorted(path.stem for path in (served.home / "lake" / "contratos").iterdir())
+    return sorted(path.stem for path in (served.home / "lake" / "contratos").glob("*.parquet"))
 
 
 def launch(served: Station, days: list[str], *groups: str) -> Any:

@@ -69,8 +69,9 @@ class Outside:
     manager: Path
 
     def arrived(self, kind: str, day: date) -> list[Path]:
-        """Manager's files of a kind for a day; what is unfinished has another name."""
-        return sorted(path for path in self.manager.iterdir() if f"{day:%Y%m%d}" in path.name and kind in path.name)
+        """Manager's files of a kind for a day, as Manager takes them: what is being written is hidden by a dot."""
+        there = (path for path in self.manager.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in there if f"{day:%Y%m%d}" in path.name and kind in path.name)
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +225,10 @@ def a_later_exclusao_takes_its_contracts_from_manager(outside: Outside, bank: Ba
     before = mailing(outside, first)
     outside.upload(bank.files / bank.exclusao, None)
     complete = time.time()
-    baixas = wait_for(lambda: outside.arrived("baixa", first), "the baixa")
+    wait_for(lambda: outside.arrived("baixa", first), "the baixa")
     assert polls_until_asked(outside, complete) <= 2
     runs = settled(outside)
-    gone = [contrato for path in baixas for contrato in contracts_in(path)]
+    gone = [contrato for path in outside.arrived("baixa", first) for contrato in contracts_in(path)]
     assert gone
     assert set(gone) <= set(bank.retired)
     assert sorted(gone) == sorted(before - mailing(outside, first))
