@@ -10,7 +10,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +25,10 @@ from atom_pipeline.scratch import UNFINISHED, remove_abandoned, scratch_folder, 
 from resources.durable import hash_file, hash_stream, sync_file, sync_folder
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
-_ROWS_PER_GROUP = 131_072
+# Of a table that is read whole, and of a narrow one (movimentos, ignoradas, a wave's rows): these are sorted by contrato
+# and read for one contract over years of days, of each of which only the group that may hold it is.
+_ROWS_PER_GROUP, _ROWS_PER_NARROW_GROUP = 131_072, 16_384
+_NARROW = 8  # columns, at most
 _OF_THE_DISK = re.compile(r"\(os error (\d+)\)")  # Polars speaks of a faulty Parquet file when the disk is full
 WAVES = "ondas"
 
@@ -73,6 +76,24 @@ class Lake:
         if self.is_local and self.exists(table, day):
             return pl.scan_parquet(self._key(table, day), glob=False, hive_partitioning=False)
         return self.read(table, day).lazy()
+
+    def search(self, table: str, days: Iterable[date], wanted: pl.Expr) -> pl.DataFrame:
+        """The rows of the table of several days for which ``wanted`` is true, in the days' order. Raises TableMissing.
+
+        Of a local lake's files only the row groups are read whose statistics leave it open whether one is in them.
+        """
+        keys = {self._key(table, day): f"{table} of {day:%Y-%m-%d}" for day in days}
+        return self._search(keys, wanted)
+
+    def search_waves(self, paths: Sequence[str], wanted: pl.Expr) -> pl.DataFrame:
+        """The rows of several waves for which ``wanted`` is true, with ``onda``, the wave's place in ``paths``.
+
+        As ``search``: the files are not compared with the hashes that the ledger recorded (`atom verify` does that).
+        """
+        keys = {self._inside(path): path for path in paths}
+        found = self._search(keys, wanted, origin="onda")
+        places = {key: place for place, key in enumerate(keys)}
+        return found.with_columns(pl.col("onda").replace_strict(places, return_dtype=pl.Int64)) if keys else found
 
     def exists(self, table: str, day: date) -> bool:
         return bool(self._fs.isfile(self._key(table, day)))
@@ -162,7 +183,11 @@ class Lake:
             # Row groups follow a frame's chunks, so equal frames give equal bytes only when rechunked.
             try:
                 frame.rechunk().write_parquet(
-                    temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROWS_PER_GROUP
+                    temporary,
+                    compression="zstd",
+                    compression_level=3,
+                    statistics=True,
+                    row_group_size=_ROWS_PER_NARROW_GROUP if frame.width <= _NARROW else _ROWS_PER_GROUP,
                 )
             except pl.exceptions.ComputeError as error:
                 found = _OF_THE_DISK.search(str(error))
@@ -207,6 +232,23 @@ class Lake:
         if self.is_local:
             return pl.read_parquet(key, glob=False, hive_partitioning=False)
         return pl.read_parquet(io.BytesIO(self._fs.cat_file(key)), hive_partitioning=False)
+
+    def _search(self, keys: dict[str, str], wanted: pl.Expr, *, origin: str | None = None) -> pl.DataFrame:
+        """``keys`` with what each is called; ``origin`` is a column for the key that a row is from."""
+        for key, what in keys.items():
+            if not self._fs.isfile(key):
+                raise TableMissing(f"the lake has no {what}: materialize it first")
+        if not keys:
+            return pl.DataFrame()
+        if self.is_local:
+            scan = pl.scan_parquet(
+                list(keys), glob=False, hive_partitioning=False, include_file_paths=origin, missing_columns="insert"
+            )
+            return scan.filter(wanted).collect()
+        frames = [self._read(key, what).filter(wanted) for key, what in keys.items()]
+        if origin is not None:
+            frames = [frame.with_columns(pl.lit(key).alias(origin)) for frame, key in zip(frames, keys, strict=True)]
+        return pl.concat(frames, how="diagonal_relaxed")
 
     def _sha256(self, key: str, what: str) -> str:
         if not self._fs.isfile(key):

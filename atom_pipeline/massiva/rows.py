@@ -88,7 +88,7 @@ def set_aside_massivas(
         set_aside(part, day, Ignorada(motivo), pl.col("detalhe"))
         for (motivo,), part in judged.group_by("motivo", maintain_order=True)
     ]
-    return ignoradas_of_day(aside)
+    return ignoradas_of_day(aside).sort("layout", "arquivo", "linha", maintain_order=True)
 
 
 def _rows(received: Received, portfolio: Portfolio) -> pl.DataFrame:

@@ -259,8 +259,8 @@ def movimentos_of_day(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 
 def ignoradas_of_day(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The rows set aside on a day, by layout, file and line."""
-    return _joined("ignoradas", parts).sort("layout", "arquivo", "linha", "contrato", "motivo", "detalhe")
+    """The rows set aside on a day, by contrato (rows without one first), layout, file and line."""
+    return _joined("ignoradas", parts).sort("contrato", "layout", "arquivo", "linha", "motivo", "detalhe")
 
 
 def sinalizadas_of_day(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:

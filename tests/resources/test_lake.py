@@ -8,6 +8,7 @@ import textwrap
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -140,3 +141,40 @@ def test_a_waves_file_is_kept_and_read_back(tmp_path: Path) -> None:
         assert stream.read() == b"1;2\r\n"
     with pytest.raises(ValueError, match="not a path"):
         lake.store_wave_file(tmp_path / "carga.txt", DAY, 1, "../fora.txt")
+
+
+@pytest.mark.parametrize("root", ["folder", "memory"])
+def test_many_days_are_searched_at_once_in_their_order(tmp_path: Path, root: str) -> None:
+    lake = Lake({"folder": str(tmp_path), "memory": "memory://searched"}[root])
+    days = [DAY, date(2026, 11, 23), date(2026, 11, 24)]
+    for number, day in enumerate(days):
+        lake.write("movimentos", day, frame(number + 2))
+    found = lake.search("movimentos", days, pl.col("contrato").is_in(["000000001", "000000002"]))
+    assert found.rows() == [("000000001", 1), ("000000001", 1), ("000000002", 2), ("000000001", 1), ("000000002", 2)]
+    assert lake.search("movimentos", [], pl.col("contrato") == "1").is_empty()
+    with pytest.raises(TableMissing, match="no movimentos of 2026-11-25"):
+        lake.search("movimentos", [DAY, date(2026, 11, 25)], pl.lit(True))
+
+
+@pytest.mark.parametrize("root", ["folder", "memory"])
+def test_a_row_found_in_waves_says_in_which(tmp_path: Path, root: str) -> None:
+    lake = Lake({"folder": str(tmp_path), "memory": "memory://waves"}[root])
+    for number in (1, 2):
+        lake.write_wave_rows(DAY, number, frame(number + 1))
+    paths = [lake.wave_path(DAY, number) for number in (2, 1)]
+    found = lake.search_waves(paths, pl.col("contrato") == "000000001")
+    assert found.sort("onda").rows() == [("000000001", 1, 0), ("000000001", 1, 1)]
+    assert lake.search_waves(paths[:1], pl.col("contrato") == "000000002").rows() == [("000000002", 2, 0)]
+    assert lake.search_waves([], pl.lit(True)).is_empty()
+
+
+def test_a_narrow_table_is_written_in_small_groups_so_that_one_contract_of_many_is_found_fast(tmp_path: Path) -> None:
+    lake, rows = Lake(tmp_path), 40_000
+    numbers = pl.DataFrame({"contrato": [f"{number:09d}" for number in range(rows)]})
+    wide = numbers.with_columns(pl.lit(0).alias(f"c{place}") for place in range(8))
+    groups = {}
+    for table, written in (("movimentos", numbers), ("contratos", wide)):
+        lake.write(table, DAY, written)
+        footer = "select count(distinct row_group_id) from parquet_metadata(?)"
+        groups[table] = duckdb.execute(footer, [lake.path(table, DAY)]).fetchall()[0][0]
+    assert groups == {"movimentos": 3, "contratos": 1}
