@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterable
 from datetime import date
+from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,8 @@ from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout
 
 WORKBOOK = b"PK\x03\x04"  # how an .xlsx file begins, whatever its name in the archive
 LONGEST_LINE = 1024 * 1024  # bytes; of a longer line, which no layout has, the beginning is given
+_FAR = 4096  # lines; so many are passed by counting line breaks in blocks, which is as fast as the file can be read
+_BLOCK_BYTES = 1024 * 1024
 
 
 def original_lines(path: Path, layout: Layout, day: date, numbers: Iterable[int]) -> dict[int, bytes]:
@@ -68,6 +71,10 @@ def _lines(source: BinaryIO, wanted: list[int]) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     number = 0
     for target in wanted:
+        if target - number > _FAR:
+            if not _skip(source, target - 1 - number):
+                return found
+            number = target - 1
         while number < target:
             line = source.readline(LONGEST_LINE)
             if not line:
@@ -78,3 +85,19 @@ def _lines(source: BinaryIO, wanted: list[int]) -> dict[int, bytes]:
                 rest = source.readline(LONGEST_LINE)
         found[target] = line.removesuffix(b"\n").removesuffix(b"\r")
     return found
+
+
+def _skip(source: BinaryIO, lines: int) -> bool:
+    """Go past so many line breaks; False when the file ends before."""
+    left = lines
+    while block := source.read(_BLOCK_BYTES):
+        breaks = block.count(b"\n")
+        if breaks < left:
+            left -= breaks
+            continue
+        place = -1
+        for _ in range(left):
+            place = block.index(b"\n", place + 1)
+        source.seek(place + 1 - len(block), SEEK_CUR)
+        return True
+    return False

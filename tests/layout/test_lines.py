@@ -104,3 +104,14 @@ def test_every_line_that_exists_is_found_as_it_was_written(
     path = archived(folder, b"".join(line + b"\r\n" for line in content))
     expected = {number: line for number, line in enumerate(content, 1) if number in wanted}
     assert original_lines(path, layout_with(folder), DAY, wanted) == expected
+
+
+def test_a_far_line_is_found_without_reading_every_line_before_it(tmp_path: Path) -> None:
+    layout = layout_with(tmp_path)
+    rows = [f"{number:06d}" + "x" * (number % 7) for number in range(1, 30_001)]
+    path = archived(tmp_path, b"".join(row.encode() + (b"\r\n" if len(row) % 2 else b"\n") for row in rows))
+    wanted = [1, 5_000, 5_001, 9_097, 9_098, 29_999, 30_000, 30_001, 40_000]
+    found = original_lines(path, layout, DAY, wanted)
+    assert found == {number: rows[number - 1].encode() for number in wanted if number <= 30_000}
+    path.write_bytes(path.read_bytes().removesuffix(b"\r\n").removesuffix(b"\n"))  # the last line is not ended
+    assert original_lines(path, layout, DAY, [30_000, 30_001]) == {30_000: rows[-1].encode()}
