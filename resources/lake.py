@@ -25,8 +25,8 @@ from atom_pipeline.scratch import UNFINISHED, remove_abandoned, scratch_folder, 
 from resources.durable import hash_file, hash_stream, sync_file, sync_folder
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
-# Of a table that is read whole, and of a narrow one (movimentos, ignoradas, a wave's rows): those are sorted by contract
-# and read for one of them over years of days: of each day only the group that may hold it is.
+# Of a table that is read whole, and of a narrow one, which is sorted by contract and read for one of them over years of
+# days, of each only the group that may hold it: movimentos, ignoradas, a wave's rows.
 _ROWS_PER_GROUP, _ROWS_PER_NARROW_GROUP = 131_072, 16_384
 _NARROW = 8  # columns, at most
 _OF_THE_DISK = re.compile(r"\(os error (\d+)\)")  # Polars speaks of a faulty Parquet file when the disk is full
