@@ -1,4 +1,4 @@
-"""What every test may ask for: one real PostgreSQL for the session, and a fresh database or ledger per test."""
+"""What every test may ask for: one PostgreSQL and one browser for the session, a fresh database or ledger per test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from browser import Browser, chromium
 from databases import Ledgers, drop_database, run
 
 from resources.ledger import Ledger
@@ -74,3 +75,10 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
     connections = engine(ledger_url)
     yield Ledger(connections, "veiculos")
     connections.dispose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser, for what people look at."""
+    with chromium() as running:
+        yield running
