@@ -1,12 +1,14 @@
-# Two commands do everything on a machine with Python 3.11+ and make: `make demo` and `make test`.
+# Two commands do everything on a machine with Python 3.11+ and make: `make demo` and `make test`. `make faults` is the
+# other half of the tests: servers that fail, disks that fill, processes that are killed, days seen from the outside.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # One more than there are cores: the tests from the outside wait for a daemon's clock most of the time.
 WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+FAULTS := tests/faults tests/outside
 
-.PHONY: demo up test check bench docs clean
+.PHONY: demo up test faults check bench docs clean
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ATOM needs Python 3.11 or newer; set PYTHON=...")'
@@ -21,9 +23,13 @@ demo: $(INSTALLED)  ## sample files, several whole days, and what came out
 up: $(INSTALLED)  ## the Dagster UI and daemon over what is in $$ATOM_HOME (the demo's days, after `make demo`)
 	$(BIN)/atom up
 
-test: $(INSTALLED)
+test: $(INSTALLED)  ## all tests but the faults
 	tests/system-packages
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(FAULTS:%=--ignore=%)
+
+faults: $(INSTALLED)  ## what is survived (docs/reliability.md), on real servers
+	tests/system-packages
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(FAULTS)
 
 check: $(INSTALLED)  ## lint, types, layouts
 	$(BIN)/ruff check .

@@ -61,6 +61,7 @@ def connect(url: str, access: Access, watch: Watch) -> Iterator[Transport]:
     address = Address.parse(url)
     identity = _Identity(address, access)
     fs = _open(address, access, identity, watch)
+    fs.loop.set_exception_handler(_told_once)
     abort = fs.client.abort
     try:
         with watch.guard(lambda: fs.loop.call_soon_threadsafe(abort)):
@@ -68,6 +69,15 @@ def connect(url: str, access: Access, watch: Watch) -> Iterator[Transport]:
     finally:
         with suppress(OSError, asyncssh.Error):  # all that was asked was answered, or failed with its own error
             sync(fs.loop, _close, fs.client, timeout=_CLOSING + 1)
+
+
+def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A lost connection ends every request that is under way; asyncssh raises the first's error and forgets the others'.
+
+    asyncio would print each of these as never retrieved, long after the error was raised and told.
+    """
+    if not isinstance(context.get("exception"), _GONE):
+        loop.default_exception_handler(context)
 
 
 async def _close(client: asyncssh.SSHClientConnection) -> None:
