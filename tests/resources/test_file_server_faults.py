@@ -263,18 +263,6 @@ def test_a_connection_that_is_always_lost_while_writing_leaves_no_temporary(plac
     assert place.names() == []
 
 
-def test_a_lost_connection_is_told_once_and_not_by_every_request_under_way(
-    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    large = tmp_path / "carga.txt"
-    large.write_bytes(CONTENT * 20)  # written by many requests at once
-    place.served.faults.on("write", "drop", after=100_000)
-    with pytest.raises(Unavailable, match="connection was lost"):
-        place.server.publish(large, "carga.txt")
-    gc.collect()
-    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
-
-
 def test_a_temporary_that_cannot_be_removed_goes_with_the_next_try(
     place: Place, saida: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
+import fsspec.asyn
 import pytest
 from servers import OpenSsh, Served, openssh_server, sftp_server
 from servers import sftp as serving
@@ -204,6 +206,18 @@ def test_a_dead_connection_does_not_come_back(tmp_path: Path) -> None:
     with sftp_server(tmp_path, host_key=key, port=before.port):
         assert server.list() == []
     assert SSHFileSystem._cache == {}
+
+
+def test_a_lost_connection_is_told_once_and_other_errors_that_nobody_took_are_shown(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert FileServer(served.url, served.access).list() == []
+    loop = fsspec.asyn.get_loop()
+    for error in (asyncssh.ConnectionLost("gone"), ValueError("a defect")):
+        said = {"message": f"Task exception was never retrieved: {error!r}", "exception": error}
+        loop.call_soon_threadsafe(loop.call_exception_handler, said)
+    fsspec.asyn.sync(loop, asyncio.sleep, 0)
+    assert ["a defect" in said for said in caplog.messages if "never retrieved" in said] == [True]
 
 
 def test_a_hang_while_opening_a_file_is_left_in_time(
