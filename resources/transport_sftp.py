@@ -72,7 +72,7 @@ def connect(url: str, access: Access, watch: Watch) -> Iterator[Transport]:
 
 
 def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A lost connection ends every request that is under way; asyncssh raises the first's error and forgets the others'.
+    """A lost connection ends every request that is under way; asyncssh raises one's error.
 
     asyncio would print each of these as never retrieved, long after the error was raised and told.
     """
