@@ -69,6 +69,23 @@ class Watch:
         self.moved()
 
     @contextmanager
+    def reaching(self) -> Iterator[None]:
+        """Within the block all must be over in ``connect`` seconds, however often something moves."""
+        end, self._end = self._end, min(self._end, time.monotonic() + self.patience.connect)
+        self._look()
+        try:
+            yield
+        finally:
+            self._end = end
+            self._look()
+
+    def _look(self) -> None:
+        """The silence starts anew, and whoever watches looks at the time again."""
+        self.moved()
+        with self._changed:
+            self._changed.notify_all()
+
+    @contextmanager
     def guard(self, abort: Callable[[], None]) -> Iterator[None]:
         """Call ``abort`` from another thread when the time has passed. The thread ends with the context."""
         done = False

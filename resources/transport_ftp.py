@@ -67,7 +67,8 @@ def _connected(control: _Control, url: str, access: Access, watch: Watch) -> Ite
     folder = FtpFolder(control, Address.parse(url), access, watch)
     try:
         with watch.guard(control.break_off):
-            folder.log_in()
+            with watch.reaching():
+                folder.log_in()
             yield folder
             folder.log_out()
     finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from ports import free_port
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "deploy" / "nginx" / "atom.conf"
 USER, PASSWORD = "ana", "correta-cavalo-bateria"
@@ -36,12 +37,6 @@ class Proxy:
     @property
     def websocket(self) -> str:
         return f"wss://127.0.0.1:{self.https}/graphql"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def configuration(folder: Path, upstream: int, https: int, http: int) -> str:

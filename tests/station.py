@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 240  # seconds, for a process to come up or a day to be made on a busy machine
@@ -93,9 +93,7 @@ class Station:
 
     def start(self) -> None:
         """Start `atom up`, and wait until the UI answers with the sensors on."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command("up", "--port", str(self.port)),

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from nginx import LOGIN, PASSWORD, USER, Proxy, free_port, proxied
+from nginx import LOGIN, PASSWORD, USER, Proxy, proxied
+from ports import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse

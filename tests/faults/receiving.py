@@ -51,7 +51,7 @@ from sensors.runs import DayRuns
 
 PROTOCOLS = ("sftp", "ftp", "ftps")
 SENSOR, JOB = drop_sensor_name(NAME), collect_job_name(NAME)
-SHORT = Patience(call=1.0, connect=0.8, idle=0.8, pause=0.01)  # seconds
+SHORT = Patience(connect=2.0, idle=1.0, pause=0.01)  # seconds
 QUICK = Patience(pause=0.01)
 LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = date(2026, 11, 13)

@@ -33,7 +33,7 @@ def test_a_poll_that_gets_no_answer_fails_in_time_and_the_next_one_works(
         began = time.monotonic()
         with pytest.raises(DeadlinePassed, match=r"127\.0\.0\.1") as raised:
             drop.tick()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < TICK / 2
         assert raised.value.retry_helps
         assert drop.cursor is not None and ACORDOS in drop.cursor
         assert outcomes(drop.obey(drop.tick())) == {ACORDOS: "coletado"}
@@ -50,7 +50,7 @@ def test_a_download_that_stops_halfway_is_left_in_time_and_the_next_one_works(
         drop.served.faults.on("read", "hang", after=100_000, times=1)
         began = time.monotonic()
         outcome, detail = table(drop.obey(asked))[ACORDOS]
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < TICK / 2
         assert (outcome, detail.partition(":")[0]) == ("erro", "DeadlinePassed")
         assert (drop.files(), drop.archived()) == ([], {})
         assert outcomes(drop.obey(drop.asked())) == {ACORDOS: "coletado"}

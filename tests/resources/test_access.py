@@ -3,9 +3,11 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from resources import patience
 from resources.access import Access
 from resources.instance import environment
 from resources.patience import Patience, Watch
@@ -109,7 +111,7 @@ def test_what_takes_too_long_is_broken_off_and_nothing_else() -> None:
     broken = threading.Event()
     watch = Watch(Patience(call=0.05))
     with watch.guard(broken.set):
-        assert broken.wait(2)
+        assert broken.wait(10)
     assert watch.passed
     broken.clear()
     watch = Watch(Patience(call=60))
@@ -119,15 +121,20 @@ def test_what_takes_too_long_is_broken_off_and_nothing_else() -> None:
     assert "atom-watch" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_silence_is_too_long_sooner_than_the_call_and_moving_is_not() -> None:
+def test_silence_is_too_long_sooner_than_the_call_and_moving_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = threading.Event()
-    watch = Watch(Patience(call=60, idle=0.2))
+    later = [0.0]
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + later[0]))
+    watch = Watch(Patience(call=600, idle=100))
     with watch.guard(broken.set):
-        for _ in range(6):
-            time.sleep(0.05)
+        for _ in range(4):
+            later[0] += 90
             watch.moved()
-        assert not broken.is_set()
-        assert broken.wait(2)
+        assert not broken.wait(0.1)
+        later[0] += 101
+        with watch._changed:
+            watch._changed.notify_all()  # a clock that leaps wakes nobody
+        assert broken.wait(10)
 
 
 def test_a_transfer_gets_the_time_that_its_bytes_may_take() -> None:

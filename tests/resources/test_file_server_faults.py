@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import fsspec.asyn
@@ -21,6 +22,7 @@ import pytest
 from servers import Certificates, Served, ftp_server, sftp_server, silent_server
 from servers.common import PASSWORD, Step
 
+from resources import patience
 from resources.file_server import (
     AccessRefused,
     DeadlinePassed,
@@ -31,9 +33,12 @@ from resources.file_server import (
     RemoteFile,
     Unavailable,
 )
+from resources.patience import Watch
 
 CONTENT = os.urandom(400_000)
-SHORT = Patience(call=0.8, connect=0.6, idle=0.6, pause=0.01)  # seconds
+QUIET = Patience(idle=0.6, pause=0.01)  # seconds: a silence is short, and everything else has its time
+SHUT_OUT = Patience(connect=0.6, pause=0.01)
+IN_TIME = 10.0  # seconds, on a busy machine: the servers that hang do so until the test's end
 QUICK = Patience(pause=0.01)
 
 
@@ -52,8 +57,8 @@ class Place:
     def names(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
 
-    def hurried(self) -> FileServer:
-        return FileServer(self.url, self.served.access, SHORT)
+    def with_(self, patience: Patience) -> FileServer:
+        return FileServer(self.url, self.served.access, patience)
 
     @property
     def url(self) -> str:
@@ -95,7 +100,7 @@ def threads() -> set[str]:
 def tasks() -> list[object]:
     """What still goes on in the event loop that sshfs uses, after a moment to end."""
     loop = fsspec.asyn.loop[0]
-    until = time.monotonic() + 1
+    until = time.monotonic() + IN_TIME
     while loop is not None and (left := list(asyncio.all_tasks(loop))):
         if time.monotonic() > until:
             return list(left)
@@ -139,7 +144,7 @@ def test_attempts_end_with_the_time_of_the_call(place: Place) -> None:
     began = time.monotonic()
     with pytest.raises((Unavailable, DeadlinePassed)):
         server.list()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < IN_TIME
     assert 1 < place.served.faults.counts["connect"] < 100
 
 
@@ -204,8 +209,8 @@ def test_a_server_that_falls_silent_is_left_in_time(
     place.served.faults.on(step, "hang", after=100_000 if step in {"read", "write"} else 0, times=1)
     began = time.monotonic()
     with pytest.raises(DeadlinePassed) as raised:
-        use(place.hurried(), tmp_path, listed)
-    assert time.monotonic() - began < 3
+        use(place.with_(SHUT_OUT if step == "login" else QUIET), tmp_path, listed)
+    assert time.monotonic() - began < IN_TIME
     assert raised.value.retry_helps
     assert (threads(), tasks()) == (set(), [])
     assert place.names() == ["a.csv"]  # a temporary was removed by another connection
@@ -218,16 +223,31 @@ def test_a_server_that_accepts_and_says_nothing_is_left_in_time(place: Place) ->
         url = place.url.replace(f":{place.served.port}/", f":{port}/")
         began = time.monotonic()
         with pytest.raises(DeadlinePassed):
-            FileServer(url, place.served.access, SHORT).list()
-        assert time.monotonic() - began < 2
+            FileServer(url, place.served.access, SHUT_OUT).list()
+        assert time.monotonic() - began < IN_TIME
     assert (threads(), tasks()) == (set(), [])
 
 
-def test_a_transfer_that_moves_may_take_longer_than_a_call(place: Place, tmp_path: Path) -> None:
-    listed = place.put(content=b"x" * 12_000_000)
-    patience = Patience(call=0.05, connect=5, idle=5, slowest=1_000_000)
-    server = FileServer(place.url, place.served.access, patience)
-    assert server.download(listed, tmp_path / "local").size == 12_000_000
+def test_a_transfer_that_moves_may_take_longer_than_a_call(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock on which each block of the transfer takes a fifth of a call's time."""
+    later = [0.0]
+    transfer, moved = Watch.transfer, Watch.moved
+
+    def begins(watch: Watch, size: int) -> None:
+        monkeypatch.setattr(Watch, "moved", takes_long)
+        transfer(watch, size)
+
+    def takes_long(watch: Watch) -> None:
+        later[0] += QUICK.call / 5
+        moved(watch)
+
+    listed = place.put(content=b"x" * 2_000_000)
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + later[0]))
+    monkeypatch.setattr(Watch, "transfer", begins)
+    downloaded = place.with_(Patience(slowest=1000, pause=0.01)).download(listed, tmp_path / "local")
+    assert (downloaded.size, later[0] > QUICK.call) == (2_000_000, True)
 
 
 # Publishing.
@@ -381,7 +401,7 @@ def test_no_connection_outlives_its_call(place: Place, saida: Path) -> None:
     place.server.publish(saida, "carga.txt")
     gc.collect()
     assert (threads(), tasks()) == (set(), [])
-    until = time.monotonic() + 2
+    until = time.monotonic() + IN_TIME
     while connections(place.served.port) and time.monotonic() < until:
         time.sleep(0.01)
     assert connections(place.served.port) == []

@@ -23,6 +23,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from ports import free_port
 from receivers import SECRET, Receiver, http_receiver
 
 from atom_pipeline.alarm_causes import Alarm, Kind
@@ -91,25 +92,24 @@ def test_a_redirect_is_a_failure_and_is_not_followed(receiver: Receiver) -> None
 
 
 def test_a_receiver_that_is_not_there_got_nothing() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/{SECRET}"
-    assert failure(webhook(url)).certain
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        assert failure(webhook(f"http://127.0.0.1:{taken.getsockname()[1]}/{SECRET}")).certain
 
 
 def test_a_receiver_that_hangs_costs_a_bounded_time(receiver: Receiver) -> None:
     go_on = threading.Event()
-    receiver.answers = [lambda _: go_on.wait(5)]
+    receiver.answers = [lambda _: go_on.wait(60)]
     started = time.monotonic()
     assert not failure(webhook(receiver.url, total=0.3)).certain
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     go_on.set()
 
 
 def test_a_receiver_that_answers_a_byte_at_a_time_costs_a_bounded_time(receiver: Receiver) -> None:
     def drip(handler: BaseHTTPRequestHandler) -> None:
         try:
-            for _ in range(100):
+            for _ in range(3000):
                 handler.wfile.write(b"H")
                 time.sleep(0.02)
         except OSError:
@@ -118,7 +118,7 @@ def test_a_receiver_that_answers_a_byte_at_a_time_costs_a_bounded_time(receiver:
     receiver.answers = [drip]
     started = time.monotonic()
     assert not failure(webhook(receiver.url, total=0.3)).certain
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_a_receiver_that_breaks_off_may_have_got_it(receiver: Receiver) -> None:
@@ -201,19 +201,13 @@ def mail_server(authority: trustme.CA, *, implicit: bool = False, tls: bool = Tr
         authenticator=_login,
         auth_require_tls=not implicit and tls,
     )
-    controller.port = _free_port()
+    controller.port = free_port()
     controller.start()
     box.port = controller.port
     try:
         yield box
     finally:
         controller.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def mail_settings(
@@ -277,7 +271,7 @@ def test_a_mail_server_that_says_nothing_costs_a_bounded_time() -> None:
         channel = replace(Email.of(mail_settings(silent.getsockname()[1], None)), total=0.3)
         started = time.monotonic()
         assert not failure(channel).certain
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
 
 
 # Configuration.

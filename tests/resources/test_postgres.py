@@ -176,15 +176,13 @@ def test_who_is_not_root_has_the_data_in_the_home(tmp_path: Path, monkeypatch: p
 
 
 def test_a_server_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = replace(
-        Settings.from_env({"ATOM_HOME": str(tmp_path)}), postgres_url=f"postgresql://atom:segredo@127.0.0.1:{port}/atom"
-    )
-    with (
-        pytest.raises(DatabaseUnavailable, match=r"does not let us in .*Connection refused") as refused,
-        database(settings),
-    ):
-        raise AssertionError("nobody is there")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        url = f"postgresql://atom:segredo@127.0.0.1:{taken.getsockname()[1]}/atom"
+        settings = replace(Settings.from_env({"ATOM_HOME": str(tmp_path)}), postgres_url=url)
+        with (
+            pytest.raises(DatabaseUnavailable, match=r"does not let us in .*Connection refused") as refused,
+            database(settings),
+        ):
+            raise AssertionError("nobody is there")
     assert "segredo" not in str(refused.value)

@@ -321,7 +321,7 @@ class Hanging(FileServer):
 
     def list(self) -> list[RemoteFile]:
         self.listings += 1
-        self.let.wait(10)
+        self.let.wait(60)
         return []
 
 
@@ -332,9 +332,9 @@ def test_a_server_that_hangs_holds_neither_the_tick_nor_more_than_one_thread() -
         listing.of(server)
     with pytest.raises(ListingTooLong, match="uma listagem começada há"):
         listing.of(server)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     server.let.set()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while time.monotonic() < until:
         try:
             assert listing.of(server) == []

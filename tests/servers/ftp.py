@@ -274,5 +274,5 @@ def ftp_server(
         )
     finally:
         closing.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from resources.access import Access
 from servers.common import Served
@@ -62,7 +63,7 @@ def openssh_server(folder: Path, root: Path) -> Iterator[OpenSsh]:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "user_key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", folder / name], check=True)
-    port = _free_port()
+    port = free_port()
     (folder / "sshd_config").write_text(_CONFIG.format(folder=folder, port=port))
     known_hosts = folder / "known_hosts"
     known_hosts.write_text(f"[127.0.0.1]:{port} {(folder / 'host_key.pub').read_text()}")
@@ -89,13 +90,8 @@ def openssh_server(folder: Path, root: Path) -> Iterator[OpenSsh]:
         process.wait(10)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while True:
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as probe:

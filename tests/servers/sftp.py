@@ -124,7 +124,7 @@ def sftp_server(root: Path, *, host_key: asyncssh.SSHKey | None = None, port: in
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sftp-server")
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     loop, closing, chosen = started[0]
     try:
         yield Served(
@@ -137,5 +137,5 @@ def sftp_server(root: Path, *, host_key: asyncssh.SSHKey | None = None, port: in
         )
     finally:
         loop.call_soon_threadsafe(closing.set)
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
