@@ -34,7 +34,7 @@ from assets.build import build_defs, job_name
 from assets.common import asset_key
 from assets.steps import StepPlan
 from atom_pipeline.cli import days as day_commands
-from atom_pipeline.cli import demo, tables
+from atom_pipeline.cli import demo, diff, explain, tables
 from atom_pipeline.cli.console import console as terminal
 from atom_pipeline.cli.running import dagster_instance
 from atom_pipeline.layout.model import Layout, Personal, Stage
@@ -242,7 +242,9 @@ def run_days(
             demo.summary(runtime, list(sample.days))
             day_commands.day(LAST)
             tables.show("cadastro", LAST)
-            tables.explain(runtime.lake.read("contratos", LAST)["contrato"][0])
+            for contrato in runtime.lake.read("contratos", LAST)["contrato"][:3]:
+                explain.explain(contrato, records=9)
+            diff.diff(FIRST, LAST)
         patch.setattr(base_assets, "apply_step", break_steps(known_client(days)))
         job = build_defs(runtime.settings, clock=runtime.clock).resolve_job_def(job_name(runtime.name))
         again = [asset_key(runtime.name, name) for name in BROKEN_STEPS]

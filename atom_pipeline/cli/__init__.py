@@ -11,7 +11,22 @@ import traceback
 
 import typer
 
-from atom_pipeline.cli import alarms, backup, base, days, demo, layouts, massiva, prune, sample, tables, up, verify
+from atom_pipeline.cli import (
+    alarms,
+    backup,
+    base,
+    days,
+    demo,
+    diff,
+    explain,
+    layouts,
+    massiva,
+    prune,
+    sample,
+    tables,
+    up,
+    verify,
+)
 from atom_pipeline.errors import AtomError
 
 app = typer.Typer(
@@ -33,7 +48,8 @@ app.command("decide")(days.decide)
 app.command("alarms")(alarms.alarms)
 app.command("sample")(sample.sample)
 app.command("show")(tables.show)
-app.command("explain")(tables.explain)
+app.command("explain")(explain.explain)
+app.command("diff")(diff.diff)
 app.command("prune")(prune.prune)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

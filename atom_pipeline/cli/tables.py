@@ -1,4 +1,4 @@
-"""``atom show`` and ``atom explain``: what the lake holds, and what happened to one contract."""
+"""``atom show``: what the lake holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 
 from atom_pipeline.cli.console import console, parse_day, print_table
 from atom_pipeline.cli.opened import PortfolioOption, opened
-from atom_pipeline.errors import AtomError
 
 SHOWN = 20
 
@@ -44,26 +43,3 @@ def show(
             console.print(f"… and {len(shown.columns) - first - 10} more columns: use --csv")
             break
     console.print(f"{frame.height} rows, {len(frame.columns)} columns")
-
-
-def explain(
-    contrato: Annotated[str, typer.Argument(help="Contract number.")],
-    portfolio: PortfolioOption = None,
-) -> None:
-    """Show every event of a contract: day, movimento, file and line; its state now, and whether Manager has it."""
-    from resources.explain import explain_contrato
-
-    with opened(portfolio) as runtime:
-        story = explain_contrato(runtime, contrato)
-    if story is None:
-        raise AtomError("the base has never known this contract, and no file of the lake's days names it")
-    print_table(
-        f"Contract {story.contrato}",
-        ("day", "movimento", "before", "after", "file", "line", "detail"),
-        (
-            (f"{e.dia:%Y-%m-%d}", e.movimento, e.antes, e.depois, e.arquivo, str(e.linha or ""), e.detalhe)
-            for e in story.events
-        ),
-    )
-    for line in (*story.now, *story.forgotten):
-        console.print(line, markup=False)

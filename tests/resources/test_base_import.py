@@ -659,9 +659,17 @@ def test_a_contracts_story_begins_with_the_import(runtime: PortfolioRuntime, fil
         (MON, "IMPORTACAO", "BLOQUEIO PARCIAL", 3)
     ]
     assert story.events[0].arquivo == "hoje.csv"
-    assert story.now == [
-        "on 2026-11-09: BLOQUEIO PARCIAL since 2026-11-05: Acordo em stand-by",
-        "last block on 2026-11-05, acordo 901",
+    assert story.why == [
+        "no file of 2026-11-30 was collected yet: this is as of 2026-11-09",
+        "it is not in the mailing: BLOQUEIO PARCIAL since 2026-11-05 for acordo 901, hoje.csv line 3 (R017, R019)",
+        "blocked last on 2026-11-05, it stays so until 2026-11-11: remessa rows are ignored before that day (R020); "
+        "from then on one makes it ATIVO again",
+        "Manager was never sent it",
+    ]
+    active = explain_contrato(runtime, "101")
+    assert active is not None and active.why[1:] == [
+        "it is ATIVO since 2026-10-01; no mailing is made of the imported base of 2026-11-09",
+        "Manager has it, since wave 2026-11-09/01 (CARGA)",
     ]
 
 
