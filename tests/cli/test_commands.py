@@ -179,8 +179,8 @@ def test_a_home_that_is_no_demo_s_is_not_emptied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        (), ("up",), ("demo",), ("run",), ("day",), ("decide",), ("sample",), ("show",), ("explain",), ("diff",), ("layout",),
-        ("layout", "list"), ("layout", "show"), ("layout", "check"), ("layout", "doc"), ("layout", "import"),
+        (), ("up",), ("demo",), ("run",), ("day",), ("decide",), ("sample",), ("show",), ("explain",), ("diff",),
+        ("layout",), ("layout", "list"), ("layout", "show"), ("layout", "check"), ("layout", "doc"), ("layout", "import"),
         ("layout", "write"), ("layout", "read"), ("base",), ("base", "import"), ("base", "template"),
     ],
 )  # fmt: skip
