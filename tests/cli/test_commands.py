@@ -180,8 +180,9 @@ def test_a_home_that_is_no_demo_s_is_not_emptied(tmp_path: Path) -> None:
     "words",
     [
         (), ("up",), ("demo",), ("run",), ("day",), ("decide",), ("sample",), ("show",), ("explain",), ("diff",),
-        ("layout",), ("layout", "list"), ("layout", "show"), ("layout", "check"), ("layout", "doc"), ("layout", "import"),
-        ("layout", "write"), ("layout", "read"), ("base",), ("base", "import"), ("base", "template"),
+        ("layout",), ("layout", "list"), ("layout", "show"), ("layout", "check"), ("layout", "doc"),
+        ("layout", "import"), ("layout", "write"), ("layout", "read"), ("base",), ("base", "import"),
+        ("base", "template"),
     ],
 )  # fmt: skip
 def test_help_stands_on_each_command(words: tuple[str, ...]) -> None:
