@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,22 +55,22 @@ def list_layouts() -> None:
 
 def show(name: Name) -> None:
     """Show all that is known of a layout: names, policy, records, fields."""
-    from atom_pipeline.layout.page import layout_page
+    from atom_pipeline.pages.markdown import layout_page
 
-    console.print(layout_page(_layout(name)[1]), markup=False)
+    catalogue, layout = _layout(name)
+    console.print(layout_page(layout, catalogue.portfolio), markup=False)
 
 
 def check() -> None:
     """Check every document, and that the generated pages are those of the documents. Exit 1 with all findings."""
-    from atom_pipeline.layout.page import pages
+    from atom_pipeline.pages import pages
 
     catalogues = _catalogues()
-    stale = [
-        path
-        for catalogue in catalogues
-        for path, text in pages(catalogue, _docs()).items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != text
-    ]
+    stale = []
+    for catalogue in catalogues:
+        good = pages(catalogue, _docs())
+        stale += [path for path, text in good.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+        stale += _left_over(catalogue, good)
     if stale:
         named = "\n".join(f"  {path}" for path in stale)
         raise AtomError(f"pages that no longer say what the documents say; run `atom layout doc`:\n{named}")
@@ -78,14 +79,24 @@ def check() -> None:
 
 
 def doc() -> None:
-    """Write a page per layout under docs/layouts."""
-    from atom_pipeline.layout.page import pages
+    """Write a page per layout under docs/layouts: HTML for a browser, and Markdown."""
+    from atom_pipeline.pages import pages
 
     for catalogue in _catalogues():
-        for path, text in pages(catalogue, _docs()).items():
+        good = pages(catalogue, _docs())
+        for path, text in good.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        console.print(f"{_docs() / catalogue.portfolio.portfolio}: {len(catalogue.layouts)} pages")
+        for path in _left_over(catalogue, good):
+            path.unlink()
+        home = _docs() / catalogue.portfolio.portfolio
+        console.print(f"{len(catalogue.layouts)} layouts, {len(good)} pages; open {home / 'index.html'}")
+
+
+def _left_over(catalogue: Catalogue, good: Iterable[Path]) -> list[Path]:
+    """Pages of layouts that are no more."""
+    home = _docs() / catalogue.portfolio.portfolio
+    return sorted({*home.glob("*.html"), *home.glob("*.md")} - set(good))
 
 
 def write(
