@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from browser import Browser, chromium
 from databases import Ledgers, drop_database, run
+from made_demo import MadeDemo, made_demo
 
 from resources.ledger import Ledger
 from resources.postgres import create_database, engine, normalise
@@ -45,6 +46,13 @@ def postgres_server() -> Iterator[str]:
     yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> MadeDemo:
+    """Two days that `atom demo` made. Copy it (``made_demo.installed``)."""
+    base = tmp_path_factory.getbasetemp()
+    return made_demo(base.parent if hasattr(request.config, "workerinput") else base)
 
 
 @pytest.fixture(scope="session")

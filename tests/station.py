@@ -33,6 +33,13 @@ query($s: SensorSelector!) {
   }
 }"""
 
+LAUNCH = """
+mutation($p: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $p) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  }
+}"""
+
 T = TypeVar("T")
 
 
@@ -141,6 +148,20 @@ class Station:
             said = json.load(answer)
         assert "errors" not in said, said
         return said["data"]
+
+    def launch(self, day: object, *assets: str) -> str:
+        """Materialize a day, or some assets of it (`recebido/telefones`), as the UI does; returns the run's id."""
+        selector: dict[str, object] = {"repositoryLocationName": "atom", "repositoryName": "__repository__"}
+        if assets:
+            selection = [{"path": [self.portfolio, *asset.split("/")]} for asset in assets]
+            selector |= {"pipelineName": "__ASSET_JOB", "assetSelection": selection}
+        else:
+            selector |= {"pipelineName": f"{self.portfolio}__dia"}
+        tags = [{"key": "dagster/partition", "value": f"{day}"}]
+        asked = {"selector": selector, "runConfigData": {}, "mode": "default", "executionMetadata": {"tags": tags}}
+        launched = self.ask(LAUNCH, p=asked)["launchPipelineExecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["run"]["runId"])
 
     def runs(self) -> list[Run]:
         """Every run, the oldest first."""

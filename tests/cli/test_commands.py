@@ -1,62 +1,49 @@
-"""The command line as a person uses it: real processes, one home, an embedded PostgreSQL of its own."""
+"""The command line as a person uses it: real processes, one home that a demo made, its embedded PostgreSQL."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_demo import ROOT, MadeDemo, installed, postgresql_up, variables
 
-ROOT = Path(__file__).resolve().parents[2]
 Atom = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """A short path: the embedded server's socket lies in it."""
-    folder = Path(tempfile.mkdtemp(prefix="atom-cli-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+def home(demo: MadeDemo) -> Iterator[Path]:
+    """The folder of a home that a demo made, for the tests of this module. PostgreSQL is up."""
+    with installed(demo) as folder, postgresql_up(folder / "home"):
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def atom(home: Path) -> Atom:
     """Runs a command; its output and exit code."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATOM_", "DAGSTER_"))}
-    environment = {**kept, "ATOM_HOME": str(home / "home"), "COLUMNS": "200"}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from atom_pipeline.cli import main; main()", *words]
+        environment = variables(home / "home")
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def demo(atom: Atom) -> subprocess.CompletedProcess[str]:
-    return atom("demo", "--contracts", "120", "--days", "2", "--seed", "7")
-
-
-@pytest.fixture(scope="module")
-def days(demo: subprocess.CompletedProcess[str], home: Path) -> list[str]:
+def days(home: Path) -> list[str]:
     """The days that the demo made."""
-    assert demo.returncode == 0, demo.stdout + demo.stderr
     return sorted(path.stem for path in (home / "home" / "lake" / "contratos").iterdir())
 
 
-def test_the_demo_makes_its_days_and_says_where_everything_is(
-    demo: subprocess.CompletedProcess[str], days: list[str]
-) -> None:
+def test_the_demo_makes_its_days_and_says_where_everything_is(demo: MadeDemo, days: list[str]) -> None:
     for title in ("What came in", "What happened to the base", "What went out to Manager", "Where it is"):
-        assert title in demo.stdout
-    assert "make up" in demo.stdout
+        assert title in demo.said
+    assert "make up" in demo.said
     assert len(days) == 2
-    assert "Traceback" not in demo.stderr
 
 
 def test_a_day_s_panel_says_what_was_expected_arrived_and_sent(days: list[str], atom: Atom) -> None:

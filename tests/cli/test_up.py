@@ -6,10 +6,8 @@ What a kill leaves is looked at more closely in ``test_recovery``; days made by 
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,15 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from made_demo import MadeDemo, copy_home, installed
 from nginx import LOGIN, proxied
-from station import ROOT, Station, command, wait_for
+from station import PATIENCE, ROOT, Station, command, station, wait_for
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from atom_pipeline.cli.services import MARK, run_processes
 
-LAUNCH = """
+LAUNCH_RANGE = """
 mutation($p: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $p) {
     __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
@@ -41,19 +40,11 @@ STOP = (
 ASSETS = "{ assetNodes { assetKey { path } groupName isPartitioned description hasAssetChecks } }"
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[Station]:
+@pytest.fixture
+def served(demo: MadeDemo) -> Iterator[Station]:
     """A running `atom up` over two days that are made."""
-    folder = Path(tempfile.mkdtemp(prefix="atom-up-"))  # a short path, and not under pytest's own folder
-    one = Station.of(folder / "home")
-    demo = command("demo", "--contracts", "50", "--days", "2")
-    subprocess.run(demo, cwd=ROOT, env=one.environment, check=True, capture_output=True)
-    try:
-        one.start()
+    with installed(demo) as folder, station(folder / "home") as one:
         yield one
-    finally:
-        one.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tables(served: Station) -> dict[str, bytes]:
@@ -65,11 +56,10 @@ def days(served: Station) -> list[str]:
     return sorted(path.stem for path in (served.home / "lake" / "contratos").glob("*.parquet"))
 
 
-def launch(served: Station, days: list[str], *groups: str) -> Any:
-    """Ask for a range, as the UI does: all assets, or those of some groups. Returns what asks for its runs."""
-    nodes = served.ask(ASSETS)["assetNodes"]
-    keys = [node["assetKey"] for node in nodes if not groups or node["groupName"] in groups]
-    launched = served.ask(LAUNCH, p={"assetSelection": keys, "partitionNames": days})["launchPartitionBackfill"]
+def launch_range(served: Station, days: list[str]) -> Any:
+    """Ask for a range of all assets, as the UI does. Returns what asks for its runs."""
+    keys = [node["assetKey"] for node in served.ask(ASSETS)["assetNodes"]]
+    launched = served.ask(LAUNCH_RANGE, p={"assetSelection": keys, "partitionNames": days})["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
     mine = {"tags": [{"key": "dagster/backfill", "value": launched["backfillId"]}]}
 
@@ -107,7 +97,8 @@ def code_server(served: Station) -> psutil.Process:
     return next(process for process in processes_of(served) if "grpc" in process.cmdline())
 
 
-def test_the_ui_has_every_asset_with_its_partitions_and_checks(served: Station) -> None:
+def it_says_where_the_ui_is_and_the_ui_has_every_asset_with_its_partitions_and_checks(served: Station) -> None:
+    assert f"UI       http://127.0.0.1:{served.port}  (Ctrl-C stops it)" in served.log.read_text()
     by_path = {"/".join(node["assetKey"]["path"][1:]): node for node in served.ask(ASSETS)["assetNodes"]}
     assert {"receive", "base", "models", "publish"} <= {node["groupName"] for node in by_path.values()}
     assert all(node["isPartitioned"] and node["description"] for node in by_path.values())
@@ -115,7 +106,7 @@ def test_the_ui_has_every_asset_with_its_partitions_and_checks(served: Station) 
     assert by_path["recebido/remessa_assessoria"]["hasAssetChecks"]
 
 
-def test_a_second_daemon_on_the_same_database_is_refused(served: Station) -> None:
+def a_second_daemon_on_the_same_database_is_refused(served: Station) -> None:
     for words in (("up", "--port", "0"), ("up", "--only", "daemon")):
         second = subprocess.run(
             command(*words), cwd=ROOT, env=served.environment, capture_output=True, text=True, timeout=120
@@ -123,7 +114,7 @@ def test_a_second_daemon_on_the_same_database_is_refused(served: Station) -> Non
         assert (second.returncode, "another `atom up` uses this database" in second.stderr) == (1, True)
 
 
-def test_the_ui_works_behind_the_proxy_and_asks_for_a_login(served: Station, tmp_path: Path) -> None:
+def the_ui_works_behind_the_proxy_and_asks_for_a_login(served: Station, tmp_path: Path) -> None:
     with proxied(tmp_path, served.port) as proxy:
         page = httpx.get(proxy.url, verify=proxy.trust, auth=LOGIN, timeout=60)
         assert (page.status_code, "dagster" in page.text.lower()) == (200, True)
@@ -141,10 +132,10 @@ def test_the_ui_works_behind_the_proxy_and_asks_for_a_login(served: Station, tmp
             assert json.loads(socket.recv(timeout=20))["type"] == "connection_ack"
 
 
-def test_a_range_killed_in_its_first_day_goes_on_with_the_next_and_changes_no_byte(served: Station) -> None:
+def a_range_killed_in_its_first_day_goes_on_with_the_next_and_changes_no_byte(served: Station) -> None:
     before, sent = tables(served), sorted(path.name for path in (served.home / "manager").iterdir())
     stop_sensor(served, "alarmes")
-    runs = launch(served, days(served))
+    runs = launch_range(served, days(served))
     wait_for(lambda: [run for run in runs() if run["status"] == "STARTED"], "the first day")
     served.kill()
     served.start()
@@ -167,12 +158,14 @@ def test_a_range_killed_in_its_first_day_goes_on_with_the_next_and_changes_no_by
     assert served.sensor("alarmes") is None  # a person stopped it
 
 
-def test_ctrl_c_lets_a_run_end_and_stops_everything_it_started(served: Station) -> None:
+def ctrl_c_lets_a_run_end_and_stops_everything_it_started(served: Station) -> None:
     assert served.process is not None
     table = served.home / "lake" / "recebido" / "telefones" / f"{days(served)[-1]}.parquet"
     before = table.read_bytes()
-    runs = launch(served, days(served)[-1:], "receive", "base")
-    wait_for(lambda: [run for run in runs() if run["status"] == "STARTED"], "the run")
+    nodes = served.ask(ASSETS)["assetNodes"]
+    receiving = ["/".join(node["assetKey"]["path"][1:]) for node in nodes if node["groupName"] == "receive"]
+    asked = served.launch(days(served)[-1], *receiving)
+    wait_for(lambda: [run for run in served.runs() if (run.id, run.status) == (asked, "STARTED")], "the run")
     (run,) = run_processes(code_server(served).pid)
     run.suspend()  # in the middle of its work, for as long as it takes
     table.unlink()
@@ -180,15 +173,17 @@ def test_ctrl_c_lets_a_run_end_and_stops_everything_it_started(served: Station) 
     wait_for(lambda: "1 run(s) under way are finished first" in served.log.read_text(), "what is waited for")
     assert served.process.poll() is None
     run.resume()
-    assert served.process.wait(timeout=120) == 0
+    assert served.process.wait(timeout=PATIENCE) == 0
+    assert served.log.read_text().rstrip().endswith("stopped")
     assert table.read_bytes() == before
     assert processes_of(served) == []
+    assert not (served.home / "postgres" / "postmaster.pid").exists()
 
 
-def test_a_home_that_is_copied_while_nothing_runs_is_a_backup_too(served: Station) -> None:
+def a_home_that_is_copied_while_nothing_runs_is_a_backup_too(served: Station) -> None:
     """The embedded PostgreSQL lies in it. Last: after the stop."""
     copy = served.home.with_name("copia")
-    shutil.copytree(served.home, copy, symlinks=True)
+    copy_home(served.home, copy)
     environment = {**served.environment, "ATOM_HOME": str(copy)}
     for words, said in (
         (("verify",), " 0 not as the ledger recorded"),
@@ -197,3 +192,13 @@ def test_a_home_that_is_copied_while_nothing_runs_is_a_backup_too(served: Statio
     ):
         done = subprocess.run(command(*words), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
         assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_an_installation_from_its_start_to_its_stop(served: Station, tmp_path: Path) -> None:
+    """In this order, each from where the one before left off: one test, so that no two processes share the work."""
+    it_says_where_the_ui_is_and_the_ui_has_every_asset_with_its_partitions_and_checks(served)
+    a_second_daemon_on_the_same_database_is_refused(served)
+    the_ui_works_behind_the_proxy_and_asks_for_a_login(served, tmp_path)
+    a_range_killed_in_its_first_day_goes_on_with_the_next_and_changes_no_byte(served)
+    ctrl_c_lets_a_run_end_and_stops_everything_it_started(served)
+    a_home_that_is_copied_while_nothing_runs_is_a_backup_too(served)

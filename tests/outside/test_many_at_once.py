@@ -47,12 +47,6 @@ PORTFOLIO = "banco_pan_veiculos"
 POLL = 5  # seconds
 CONTRACTS = 120
 ARRIVE_IN = 15  # seconds, all of them
-LAUNCH = """
-mutation($p: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $p) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  }
-}"""
 # What does not depend on which of two files came first; a phone's place after the remessa's own does (R025).
 BASE = (
     "acordos",
@@ -105,6 +99,9 @@ class Storm:
     after: dict[str, str] = field(default_factory=dict)
     code: int = -1  # of the `atom run` that made them
     said: str = ""
+
+    def press(self, day: date, *assets: str) -> None:
+        self.pressed.append(self.station.launch(day, *assets))
 
     def table(self, name: str, day: date) -> pl.DataFrame:
         return pl.read_parquet(self.station.home / "lake" / name / f"{day}.parquet")
@@ -182,23 +179,6 @@ def arrive(bank: Bank, drop: Path) -> Iterator[int]:
         time.sleep(ARRIVE_IN / len(names))
 
 
-def press(storm: Storm, day: date, *assets: str) -> None:
-    """Materialize a day, or some assets of it, as the UI asks for it."""
-    selector: dict[str, object] = {"repositoryLocationName": "atom", "repositoryName": "__repository__"}
-    if assets:
-        selector |= {
-            "pipelineName": "__ASSET_JOB",
-            "assetSelection": [{"path": [PORTFOLIO, *asset.split("/")]} for asset in assets],
-        }
-    else:
-        selector |= {"pipelineName": f"{PORTFOLIO}__dia"}
-    tags = [{"key": "dagster/partition", "value": f"{day}"}]
-    asked = {"selector": selector, "runConfigData": {}, "mode": "default", "executionMetadata": {"tags": tags}}
-    launched = storm.station.ask(LAUNCH, p=asked)["launchPipelineExecution"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    storm.pressed.append(launched["run"]["runId"])
-
-
 def rest(station: Station, handled: int) -> list[Run]:
     """The runs, once both sensors have looked after the last one's end and had nothing to ask for."""
     since: float | None = None
@@ -235,14 +215,14 @@ def storm(bank: Bank, postgres_server: str) -> Iterator[Storm]:
             with second_poller(storm, last):
                 for count in arrive(bank, folder / "drop"):
                     if count == 15:
-                        press(storm, second)
+                        storm.press(second)
                     if count == 30:
-                        press(storm, last, *RECEIVING)
+                        storm.press(last, *RECEIVING)
                     if count == 40:  # what follows is late for a day that is made
                         wait_for(lambda: any((one.home / "lake").glob("contratos/*.parquet")), "the base of a day")
-            press(storm, first)
+            storm.press(first)
             wait_for((one.home / "lake" / "manager_mailing" / f"{last}.parquet").exists, "the last day's mailing")
-            press(storm, last, *SENDING)
+            storm.press(last, *SENDING)
             storm.runs = rest(one, len(bank.day_of) + 1)
         look_back(storm, bank, databases[1])
         yield storm
