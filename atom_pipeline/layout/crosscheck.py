@@ -120,8 +120,9 @@ def _fields_of_the_stage(document: Document[Layout]) -> Iterator[Finding]:
             text = f"stage {document.value.stage} needs the fields {', '.join(missing)}: add them, or rename some"
             yield document.finding(loc, text)
         if "contrato" in have:
+            without = {record.name for record in version.details if "contrato" not in record.by_name}
             for number, record in enumerate(version.records):
-                if record in version.details and "contrato" not in record.by_name:
+                if record.name in without:
                     yield document.finding((*loc, "records", number), "this record needs the field contrato too")
         for group, fields in needs.groups.items():
             groups = [record.groups[group] for record in version.details if group in record.groups]
@@ -255,7 +256,7 @@ def _alike(one: Version, other: Version, excel: bool) -> bool:
     if not excel and one.format.delimiter != other.format.delimiter:
         return False
     if excel or (one.format.header and other.format.header):
-        return _titles(one.records[0]) == _titles(other.records[0])
+        return _titles(one.titled) == _titles(other.titled)
     columns = {len(record.fields) for record in one.records}
     return one.format.header == other.format.header and not columns.isdisjoint(
         len(record.fields) for record in other.records
@@ -270,14 +271,11 @@ def _same_bytes(one: Record, other: Record) -> bool:
     """Whether a line may be of both records: of one length, without constants in one place that differ."""
     if one.length != other.length:
         return False
-    first, second = _constant(one), _constant(other)
-    return first is None or second is None or first[0] != second[0] or first[1] == second[1]
+    first, second = _constants(one), _constants(other)
+    return all(first[span] == second[span] for span in first.keys() & second.keys())
 
 
-def _constant(record: Record) -> tuple[tuple[int, int], str] | None:
+def _constants(record: Record) -> dict[tuple[int, int], str]:
     """The bytes by which a record is told from others, and what they hold."""
-    match = record.match
-    if match is None:
-        return None
-    span = next((start, stop) for field, start, stop in record.spans() if field.name == match.field)
-    return span, match.equals
+    spans = {field.name: (start, stop) for field, start, stop in record.spans()}
+    return {spans[match.field]: match.equals for match in record.matches}

@@ -21,7 +21,7 @@ from atom_pipeline.layout.batches import Batch, LineFault, Portion
 from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_of, printable, refuse_many
 from atom_pipeline.layout.characters import CharacterCheck
 from atom_pipeline.layout.convert import RecordPlan, convert
-from atom_pipeline.layout.model import DelimitedFormat, FieldType
+from atom_pipeline.layout.model import Condition, DelimitedFormat, FieldType, RecordRole
 from atom_pipeline.layout.sniffing import normal_title, titles
 
 LONGEST_RECORD = 50  # lines of one row with line breaks inside quotes; more is a quote that was not closed
@@ -75,7 +75,9 @@ class DelimitedDecoder:
         cleaned = self._characters.clean(original)
         block, begin = cleaned.block, 0
         if not self._title_read:
-            self._order = [column_order(self._plans[0], self._cells([block.text[0]]), self._name, block.first_line)]
+            titled = next(index for index, plan in enumerate(self._plans) if plan.record.role is RecordRole.DETAIL)
+            cells = self._cells([block.text[0]])
+            self._order[titled] = column_order(self._plans[titled], cells, self._name, block.first_line)
             self._title_read = True
             begin = 1
         found = self._quoted(block, begin)
@@ -163,11 +165,8 @@ class DelimitedDecoder:
     def _kind(self, cells: list[str]) -> tuple[int, tuple[str, str, str] | None]:
         """Which record type a row's cells are, and what is wrong with their number."""
         for index, plan in enumerate(self._plans):
-            match = plan.record.match
-            if match is not None:
-                column = self._order[index].index(match.field)
-                if column >= len(cells) or cells[column].strip(" ") != match.equals:
-                    continue
+            if not all(self._holds(index, match, cells) for match in plan.record.matches):
+                continue
             if len(cells) != len(plan.names):
                 return index, (plan.name, "COLUNAS", _columns(len(cells), len(plan.names)))
             return index, None
@@ -189,6 +188,10 @@ class DelimitedDecoder:
             ).with_columns(pl.Series(_ROW, [row.first for row in some], dtype=pl.Int64))
             for index, some in kept.items()
         }
+
+    def _holds(self, index: int, match: Condition, cells: list[str]) -> bool:
+        column = self._order[index].index(match.field)
+        return column < len(cells) and cells[column].strip(" ") == match.equals
 
     def _plain(
         self, block: Block, heads: npt.NDArray[np.bool_], others: set[int], faults: dict[int, tuple[str, str, str]]
@@ -220,14 +223,14 @@ class DelimitedDecoder:
         return raws
 
     def _matching(self, index: int, block: Block, rows: Positions) -> npt.NDArray[np.bool_]:
-        """Which of these lines are of a record type, told by the column that matches."""
-        match = self._plans[index].record.match
-        if match is None:
-            return np.ones(len(rows), dtype=bool)
-        column = self._order[index].index(match.field)
-        cells = block.text.gather(rows).str.split_exact(self._shape.delimiter, column + 1)
-        cell = cells.struct.field(f"field_{column}").str.strip_chars(" ")
-        return (cell == match.equals).fill_null(False).to_numpy()
+        """Which of these lines are of a record type, told by the columns that match."""
+        mine = np.ones(len(rows), dtype=bool)
+        for match in self._plans[index].record.matches:
+            column = self._order[index].index(match.field)
+            cells = block.text.gather(rows).str.split_exact(self._shape.delimiter, column + 1)
+            cell = cells.struct.field(f"field_{column}").str.strip_chars(" ")
+            mine &= (cell == match.equals).fill_null(False).to_numpy()
+        return mine
 
     def _split(self, index: int, block: Block, rows: Positions) -> pl.DataFrame:
         """Lines that all have the right number of delimiters and no quote, to columns."""

@@ -176,20 +176,19 @@ class FixedDecoder:
 
 
 def which_record(plans: list[RecordPlan], block: Block) -> Positions:
-    """The index of each line's record type; -1 where it is none. Told by the bytes of the field that matches."""
+    """The index of each line's record type; -1 where it is none. Told by the bytes of the fields that match."""
     kinds = np.full(block.height, -1, dtype=np.int64)
     for index, plan in enumerate(plans):
-        match = plan.record.match
-        if match is None:
-            kinds[kinds < 0] = index
-            continue
-        start, stop = next((start, stop) for name, start, stop in plan.spans if name == match.field)
-        rows = np.flatnonzero((kinds < 0) & (block.lengths >= stop))
-        found = block.array[block.starts[rows][:, None] + np.arange(start, stop)]
-        matches = np.zeros(len(rows), dtype=bool)
-        for form in accepted_forms(match.equals, stop - start):
-            matches |= (found == np.frombuffer(form.encode(block.encoding), dtype=np.uint8)).all(axis=1)
-        kinds[rows[matches]] = index
+        rows = np.flatnonzero(kinds < 0)
+        for match in plan.record.matches:
+            start, stop = next((start, stop) for name, start, stop in plan.spans if name == match.field)
+            rows = rows[block.lengths[rows] >= stop]
+            found = block.array[block.starts[rows][:, None] + np.arange(start, stop)]
+            matches = np.zeros(len(rows), dtype=bool)
+            for form in accepted_forms(match.equals, stop - start):
+                matches |= (found == np.frombuffer(form.encode(block.encoding), dtype=np.uint8)).all(axis=1)
+            rows = rows[matches]
+        kinds[rows] = index
     return kinds
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import polars as pl
 
 from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout
+from atom_pipeline.layout.sniffing import HEAD_BYTES, choose_version
 
 WORKBOOK = b"PK\x03\x04"  # how an .xlsx file begins, whatever its name in the archive
 LONGEST_LINE = 1024 * 1024  # bytes; of a longer line, which no layout has, the beginning is given
@@ -27,14 +28,15 @@ _BLOCK_BYTES = 1024 * 1024
 def original_lines(path: Path, layout: Layout, day: date, numbers: Iterable[int]) -> dict[int, bytes]:
     """The physical lines of those numbers (from 1), without their line break, in the order of the file.
 
-    ``day`` says which version of the layout the file follows. A number beyond the end of the file is left out. In a
-    file without line breaks a line is a record; of a workbook it is a row of the first sheet, in the layout's delimited
-    form and UTF-8, since a cell has no bytes of its own. Raises OSError when the file cannot be read, LookupError when
-    no version is in force on ``day``.
+    Day and first line say which version of the layout the file follows. A number beyond the end of the file is left
+    out. In a file without line breaks a line is a record; of a workbook it is a row of the first sheet, in the layout's
+    delimited form and UTF-8, since a cell has no bytes of its own. Raises OSError when the file cannot be read,
+    LookupError when no version is in force on ``day``.
     """
     wanted = sorted({number for number in numbers if number > 0})
-    version = layout.version_on(day)
     with path.open("rb") as source:
+        version = choose_version(layout, day, source.read(HEAD_BYTES))
+        source.seek(0)
         if isinstance(version.format, FixedFormat) and version.format.newline == "none":
             return _records(source, version.records[0].length or 0, wanted)
         if any(name.excel for name in layout.names) and source.read(len(WORKBOOK)) == WORKBOOK:

@@ -29,6 +29,7 @@ from pydantic import Field as Key
 from pydantic_core import PydanticCustomError
 
 from atom_pipeline.layout import pattern as names
+from atom_pipeline.layout.composition import composition_problems, overlap_problems, row_types
 from atom_pipeline.layout.dates import spelling
 
 
@@ -178,6 +179,21 @@ class Personal(StrEnum):
 FIELD_NAME = r"^[a-z][a-z0-9_]*$"
 
 
+class Numbered(StrEnum):
+    """What a sequence number counts: the file's lines that have such a field, those of each lot, or the lots."""
+
+    LINES = "lines"
+    LINES_OF_LOT = "lines_of_lot"
+    LOTS = "lots"
+
+
+class Sequence(Strict):
+    """Numbers that go up by one from ``start``: a file in which they do not is refused, with both numbers."""
+
+    of: Numbered
+    start: Annotated[int, Key(ge=0)] = 1
+
+
 class Field(Strict):
     """One field of a record.
 
@@ -205,6 +221,7 @@ class Field(Strict):
     required: bool = False
     equals: str | None = None  # a constant, checked when read and written by itself
     default: str | None = None  # written when the records leave the column out
+    sequence: Sequence | None = None  # a number that the writer gives by itself and the reader reconciles
     domain: dict[str, str] | None = None  # code: meaning
     domain_severity: Severity = Severity.REFUSE
     minimum: Bound | None = None
@@ -216,6 +233,12 @@ class Field(Strict):
     unit: str | None = None
     description: str = ""
     source: Provenance = Provenance.INFERRED
+
+    @field_validator("sequence", mode="before")
+    @classmethod
+    def _short_sequence(cls, value: object) -> object:
+        """``sequence: lines`` is short for numbers of lines from 1 on."""
+        return {"of": value} if isinstance(value, str) else value
 
     @field_validator("checks", mode="before")
     @classmethod
@@ -240,6 +263,8 @@ class Field(Strict):
             ("strip_zeros", not self.strip_zeros or (digits and not self.zero_pad), "goes with digits, not zero_pad"),
             ("person_type", not self.person_type or documents, "goes with the check cpf_cnpj"),
             ("signed", not self.signed or numeric, "goes with type integer or decimal"),
+            ("sequence", not self.sequence or digits or self.type is FieldType.INTEGER, "goes with integer or digits"),
+            ("sequence", not self.sequence or self.equals is None, "does not go with `equals`"),
         ]
         problems: list[Problem] = [((key,), f"`{key}` {text}") for key, good, text in rules if not good]
         if self.thousands_mark and self.thousands_mark == self.decimal_mark:
@@ -307,25 +332,40 @@ class Group(Strict):
                 )
 
 
-class Match(Strict):
-    """How to tell a record type from its first bytes or first columns: the field holds this constant."""
+class Condition(Strict):
+    """A field that holds a constant."""
 
     field: str
     equals: str
 
 
+class Match(Condition):
+    """How to tell a record type: the field holds this constant, and so do those of ``and`` (a type and a segment)."""
+
+    also: Annotated[tuple[Condition, ...], Key(alias="and")] = ()
+
+
 class RecordRole(StrEnum):
+    """A file is a header, details, a trailer; where it has lots, each of them has its own around its details."""
+
     HEADER = "header"
+    LOT_HEADER = "lot_header"
     DETAIL = "detail"
+    LOT_TRAILER = "lot_trailer"
     TRAILER = "trailer"
 
 
 class Total(Strict):
-    """What a trailer's (or header's) field must equal: a count of records, or a sum of a field over a record type."""
+    """What a trailer's (or header's) field must equal: a count of records, or a sum of a field over a record type.
+
+    In a lot's trailer it is of that lot alone. ``where`` takes the lines in which a field holds a constant, e.g. the
+    totals by kind of billing of a CNAB 240 lot.
+    """
 
     field: str
-    count: tuple[str, ...] = ()  # names of record types counted; ["*"] counts every line of the file
+    count: tuple[str, ...] = ()  # names of record types counted; ["*"] counts every line of the file, or of the lot
     sum_of: str | None = None  # "<record>.<field>"
+    where: Condition | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Total:
@@ -343,13 +383,19 @@ Item = Annotated[Annotated[Field, Tag("<Field>")] | Annotated[Group, Tag("<Group
 
 
 class Record(Strict):
-    """One record type: a line of a fixed-width file, or a row of a delimited one."""
+    """One record type: a line of a fixed-width file, or a row of a delimited one.
+
+    A record that ``joins`` another one goes on with the row that a line of that one began (CNAB 240: segment U after
+    its T): both are one row of the table. Fields of a header that it ``gives`` are columns of the rows after it.
+    """
 
     name: Annotated[str, Key(pattern=FIELD_NAME)]
     role: RecordRole = RecordRole.DETAIL
     length: Annotated[int, Key(ge=1)] | None = None  # bytes without the line's end; fixed-width only
     match: Match | None = None
-    required: bool = True  # for header and trailer: a file without it is refused
+    required: bool = True  # header, trailer: a file without it is refused; `joins`: a row without it is
+    joins: str | None = None
+    gives: tuple[str, ...] = ()
     totals: tuple[Total, ...] = ()
     # what a value that does not convert, or is out of its domain or range, does in fields that do not say it themselves
     severity: Severity = Severity.REFUSE
@@ -398,6 +444,17 @@ class Record(Strict):
         """The fields by (expanded) name."""
         return {field.name: field for field in self.fields}
 
+    @cached_property
+    def matches(self) -> tuple[Condition, ...]:
+        """All that a line must hold to be of this type; empty when every line is."""
+        return (self.match, *self.match.also) if self.match else ()
+
+    @cached_property
+    def self_written(self) -> frozenset[str]:
+        """Fields whose values the writer gives: constants, what tells the type, sequence numbers."""
+        constant = {field.name for field in self.fields if field.equals is not None or field.sequence is not None}
+        return frozenset(constant | {match.field for match in self.matches})
+
     def field(self, name: str) -> Field:
         """The field of that (expanded) name. Raises KeyError."""
         return self.by_name[name]
@@ -423,12 +480,19 @@ class Record(Strict):
         for place, total in enumerate(self.totals):
             if total.field not in seen:
                 problems.append((("totals", place), f"total of a field that does not exist: {total.field}"))
+        for place, name in enumerate(self.gives):
+            if name not in seen:
+                problems.append((("gives", place), f"no field {name} here to give"))
         for field, place in self._placed:
             if field.person_type and field.person_type not in seen:
                 text = f"person_type of {field.name} names a field that does not exist: {field.person_type}"
                 problems.append((("fields", place), text))
         if self.match and self.match.field not in seen:
             problems.append((("match", "field"), f"match on a field that does not exist: {self.match.field}"))
+        for place, match in enumerate(self.match.also if self.match else ()):
+            if match.field not in seen:
+                at = ("match", "and", place, "field")
+                problems.append((at, f"match on a field that does not exist: {match.field}"))
         if self.length is not None:
             problems += self._bytes_out_of_place(self.length)
         refuse(problems)
@@ -480,24 +544,41 @@ class Version(Strict):
     """The file as it is from a date on (the working day of the file)."""
 
     since: Day = date(2000, 1, 1)
-    until: Day | None = None  # last day it is still accepted, when it overlaps the next one
+    until: Day | None = None  # last day on which a file may still follow it, when it overlaps the next one
     note: str = ""
     format: Annotated[FixedFormat | DelimitedFormat, Key(discriminator="kind")]
     records: Annotated[tuple[Record, ...], Key(min_length=1)]
 
-    @property
+    @cached_property
     def details(self) -> tuple[Record, ...]:
-        return tuple(record for record in self.records if record.role is RecordRole.DETAIL)
+        """The kinds of rows that come of a file: a detail record with those that join it and what headers give."""
+        return row_types(self.records)
+
+    @cached_property
+    def handed(self) -> tuple[Record, ...]:
+        """The record types as people hand them over in CSV records: the joined ones within their rows."""
+        rows = {record.name: record for record in self.details}
+        return tuple(rows.get(record.name, record) for record in self.records if record.joins is None)
+
+    def of_role(self, role: RecordRole) -> Record | None:
+        """The record type of that role, of those that a file has one of."""
+        return next((record for record in self.records if record.role is role), None)
 
     @property
     def header(self) -> Record | None:
-        return next((record for record in self.records if record.role is RecordRole.HEADER), None)
+        return self.of_role(RecordRole.HEADER)
 
     @property
     def trailer(self) -> Record | None:
-        return next((record for record in self.records if record.role is RecordRole.TRAILER), None)
+        return self.of_role(RecordRole.TRAILER)
+
+    @property
+    def titled(self) -> Record:
+        """The record type that a line of titles is about: the first of the details."""
+        return next(record for record in self.records if record.role is RecordRole.DETAIL)
 
     def record(self, name: str) -> Record:
+        """A record type as it stands in the file. Raises KeyError."""
         for record in self.records:
             if record.name == name:
                 return record
@@ -507,7 +588,7 @@ class Version(Strict):
     def _record_types_can_be_told_apart(self) -> Self:
         problems: list[Problem] = []
         types: dict[str, tuple[FieldType, int]] = {}
-        if not self.details:
+        if not any(record.role is RecordRole.DETAIL for record in self.records):
             problems.append((("records",), "no record of role detail"))
         for place, record in enumerate(self.records):
             at = ("records", place)
@@ -531,6 +612,10 @@ class Version(Strict):
                     )
         if self.until is not None and self.until < self.since:
             problems.append((("until",), "`until` is before `since`"))
+        lengths = {record.length for record in self.records}
+        if isinstance(self.format, FixedFormat) and self.format.newline == "none" and len(lengths) > 1:
+            problems.append((("format", "newline"), "without line breaks all records have one length"))
+        problems += composition_problems(self.records)
         refuse(problems)
         return self
 
@@ -582,10 +667,17 @@ class Layout(Strict):
 
     def version_on(self, day: date) -> Version:
         """The newest version in force on a working day. Raises LookupError before the first one."""
-        inforce = [version for version in self.versions if version.since <= day]
-        if not inforce:
+        return self.versions_on(day)[0]
+
+    def versions_on(self, day: date) -> list[Version]:
+        """The version in force on a working day, then the older ones that a file may still follow then, newest first.
+
+        Raises LookupError before the first one.
+        """
+        begun = sorted((one for one in self.versions if one.since <= day), key=lambda one: one.since, reverse=True)
+        if not begun:
             raise LookupError(f"{self.layout}: no version in force on {day:%Y-%m-%d}")
-        return max(inforce, key=lambda version: version.since)
+        return [one for one in begun if one is begun[0] or (one.until is not None and day <= one.until)]
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -595,11 +687,13 @@ class Layout(Strict):
             if version.since in since:
                 problems.append((("versions", place, "since"), "two versions begin on the same day"))
             since.add(version.since)
+            rows = {record.name: record for record in version.details}
             for number, record in enumerate(version.records):
-                missing = [name for name in self.key if name not in record.by_name]
-                if record.role is RecordRole.DETAIL and missing:
+                missing = [name for name in self.key if record.name in rows and name not in rows[record.name].by_name]
+                if missing:
                     text = f"key {', '.join(missing)} is not in record {record.name}"
                     problems.append((("versions", place, "records", number), text))
+        problems += overlap_problems(self.versions)
         for place, name in enumerate(self.names):
             tokens = names.tokens_of(name.pattern)
             at = ("names", place, "pattern")

@@ -1,7 +1,7 @@
 """What came of reading a file beside its accepted rows: refused lines, flags, counts, and whether it is refused whole.
 
-``Findings`` gathers it portion by portion, for ``reading`` (frames) and ``storing`` (Parquet) alike. Every detail line
-is accepted or refused: ``rows_read == rows_accepted + rows_refused``, always.
+``Findings`` gathers it portion by portion, for ``reading`` (frames) and ``storing`` (Parquet) alike. Every row is
+accepted or refused: ``rows_read == rows_accepted + rows_refused``, always.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class FileOutcome:
     """What came of reading a file, the accepted rows aside.
 
     ``rejects`` has one row per refused line: the first fault in ``campo`` and ``motivo``, the others in ``outros``.
-    ``flags`` are faults of rows that were kept. Counts are of detail lines.
+    ``flags`` are faults of rows that were kept. Counts are of rows: detail lines, those that join another one not
+    counted. ``lots`` are the headers and trailers of lots, by record type. ``version`` is the one the file follows.
     """
 
     layout: Layout
@@ -48,6 +49,7 @@ class FileOutcome:
     name: str
     header: dict[str, Any] | None
     trailer: dict[str, Any] | None
+    lots: dict[str, pl.DataFrame]
     rejects: pl.DataFrame
     flags: pl.DataFrame
     rows_read: int
@@ -92,7 +94,7 @@ class Findings:
 
     def outcome(self, accepted: int) -> FileOutcome:
         """Put it together and prove that no row was lost. Raises ProgramError."""
-        reader, read = self._reader, self._reader.tally.rows_read
+        reader, read = self._reader, self._reader.rows_read
         if accepted + len(self._rejects) != read:
             raise ProgramError(f"{reader.name}: {accepted} accepted + {len(self._rejects)} refused is not {read} read")
         reasons = Counter(reject.reason for reject in self._rejects)
@@ -102,6 +104,7 @@ class Findings:
             name=reader.name,
             header=reader.tally.header,
             trailer=reader.tally.trailer,
+            lots=reader.tally.lots,
             rejects=rejects_frame(self._rejects),
             flags=stack(self._flags, FLAGS_SCHEMA).sort("linha", maintain_order=True),
             rows_read=read,

@@ -1,7 +1,8 @@
 """CSV records: the form in which people and programs hand records to the writer and take them from the reader.
 
 Header line, comma, UTF-8, ISO dates, decimals with a point, one ``record`` column where a file has several record
-types (header and trailer among them). An empty cell is no value.
+types (header and trailer among them, of the file and of its lots). A row of several lines is one row. An empty cell is
+no value.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ def records_to_csv(
     """Write records as CSV; the number of rows. Of a ``Reading``, header and trailer are written too."""
     version = layout.version_on(day)
     parts = [_as_text(version, name, frame) for name, frame in _ordered(version, records)]
-    columns = list(dict.fromkeys(field.name for record in version.records for field in record.fields))
+    columns = list(dict.fromkeys(field.name for record in version.handed for field in record.fields))
     schema = dict.fromkeys([*columns, _TYPE], pl.String()) | {_ROW: pl.UInt32()}
     whole = pl.concat([pl.DataFrame(schema=schema), *parts], how="diagonal")
     whole = whole.sort(_ROW, maintain_order=True, nulls_last=True)
-    told_by = [_TYPE] if len(version.records) > 1 else []
+    told_by = [_TYPE] if len(version.handed) > 1 else []
     whole.select(*told_by, *columns).write_csv(target)
     return whole.height
 
@@ -62,15 +63,15 @@ def records_from_csv(layout: Layout, source: Path | BinaryIO, *, day: date) -> d
         if len(version.details) > 1:
             raise RecordError(f"{layout.layout}: a column `{_TYPE}` must say which record each row is")
         table = table.with_columns(pl.lit(version.details[0].name).alias(_TYPE))
-    names = [record.name for record in version.records]
+    names = [record.name for record in version.handed]
     strange = table.filter(~pl.col(_TYPE).is_in(names).fill_null(False))
     if strange.height:
         raise RecordError(f"row {strange[_ROW][0]}, field {_TYPE}: one of {', '.join(names)} is expected")
-    rows = {record.name: table.filter(pl.col(_TYPE) == record.name) for record in version.records}
-    empty = {record.name for record in version.records if not rows[record.name].height}
+    rows = {record.name: table.filter(pl.col(_TYPE) == record.name) for record in version.handed}
+    empty = {record.name for record in version.handed if not rows[record.name].height}
     return {
         record.name: _typed(record, rows[record.name])
-        for record in version.records
+        for record in version.handed
         if record.name not in empty or record is version.details[0]
     }
 
@@ -91,6 +92,7 @@ def _ordered(
         return
     if version.header and records.header is not None:
         yield version.header.name, _one_row(version.header, records.header).with_columns(pl.lit(0).alias(LINE))
+    yield from records.lots.items()
     yield from records.frames.items()
     if version.trailer and records.trailer is not None:
         yield version.trailer.name, _one_row(version.trailer, records.trailer)
@@ -104,8 +106,9 @@ def _one_row(record: Record, values: Mapping[str, Any]) -> pl.DataFrame:
 
 def _as_text(version: Version, name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A record type's columns as CSV text, with its name and its line."""
-    columns = [_iso(pl.col(field.name), field) for field in version.record(name).fields if field.name in frame.columns]
-    in_lines = LINE in frame.columns and LINE not in version.record(name).by_name
+    record = next(record for record in version.handed if record.name == name)
+    columns = [_iso(pl.col(field.name), field) for field in record.fields if field.name in frame.columns]
+    in_lines = LINE in frame.columns and LINE not in record.by_name
     line = pl.col(LINE).cast(pl.UInt32) if in_lines else pl.lit(None, dtype=pl.UInt32)
     return frame.select(*columns, line.alias(_ROW), pl.lit(name).alias(_TYPE))
 
@@ -150,7 +153,7 @@ def _wanted(field: Field) -> str:
 
 
 def _refuse_unknown_columns(version: Version, columns: list[str]) -> None:
-    known = {field.name for record in version.records for field in record.fields} | {_TYPE, _ROW}
+    known = {field.name for record in version.handed for field in record.fields} | {_TYPE, _ROW}
     unknown = [name for name in columns if name not in known]
     if unknown:
         raise RecordError(f"columns that are not in the layout: {', '.join(unknown)}")

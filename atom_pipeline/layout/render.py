@@ -18,7 +18,7 @@ import polars as pl
 
 from atom_pipeline.errors import RecordError
 from atom_pipeline.layout.dates import spelling
-from atom_pipeline.layout.model import DelimitedFormat, Field, FieldType, FixedFormat, Match, Record
+from atom_pipeline.layout.model import DelimitedFormat, Field, FieldType, FixedFormat, Record
 from atom_pipeline.layout.schema import LINE, RECORD, field_type
 
 _FORMULA = r"^'*[=+\-@\t\r]"  # what a spreadsheet would run, with any apostrophes already before it
@@ -40,7 +40,7 @@ class RecordRenderer:
     def __init__(self, record: Record, shape: FixedFormat | DelimitedFormat) -> None:
         self.record = record
         self.shape = shape
-        self.fields = tuple(_as_constant(field, record.match) for field in record.fields)
+        self.fields = tuple(_as_constant(field, record) for field in record.fields)
         self.schema = {field.name: field_type(field) for field in self.fields}
 
     def typed(self, records: pl.DataFrame, row_of: Callable[[int], int]) -> pl.DataFrame:
@@ -211,11 +211,10 @@ class RecordRenderer:
         return cells
 
 
-def _as_constant(field: Field, match: Match | None) -> Field:
-    """The field by which a record type is known writes itself, like a constant."""
-    if match is None or match.field != field.name:
-        return field
-    return field.model_copy(update={"equals": match.equals})
+def _as_constant(field: Field, record: Record) -> Field:
+    """A field by which a record type is known writes itself, like a constant."""
+    constant = next((match.equals for match in record.matches if match.field == field.name), None)
+    return field if constant is None else field.model_copy(update={"equals": constant})
 
 
 def parse_default(field: Field) -> Any:

@@ -28,15 +28,10 @@ def sniff(candidates: Sequence[Layout], head: bytes) -> Layout | None:
 
 def choose_version(layout: Layout, day: date, head: bytes) -> Version:
     """The version in force on ``day``, or an older one still accepted then when only that one fits the file."""
-    newest = layout.version_on(day)
-    older = [
-        version
-        for version in layout.versions
-        if version is not newest and version.since <= day and version.until is not None and day <= version.until
-    ]
+    newest, *older = layout.versions_on(day)
     if not older or fits(newest, head):
         return newest
-    return next((version for version in reversed(older) if fits(version, head)), newest)
+    return next((version for version in older if fits(version, head)), newest)
 
 
 def fits(version: Version, head: bytes) -> bool:
@@ -54,21 +49,23 @@ def fits(version: Version, head: bytes) -> bool:
 def _is_record(record: Record, line: bytes, encoding: str) -> bool:
     if len(line) != record.length:
         return False
-    if record.match is None:
-        return True
-    start, stop = next((start, stop) for field, start, stop in record.spans() if field.name == record.match.field)
-    return line[start:stop].decode(encoding, "replace") in accepted_forms(record.match.equals, stop - start)
+    spans = {field.name: (start, stop) for field, start, stop in record.spans()}
+    for match in record.matches:
+        start, stop = spans[match.field]
+        if line[start:stop].decode(encoding, "replace") not in accepted_forms(match.equals, stop - start):
+            return False
+    return True
 
 
 def _is_row(version: Version, shape: DelimitedFormat, line: str) -> bool:
     cells = next(csv.reader([line], delimiter=shape.delimiter, quotechar=shape.quote), [])
     if shape.header:
-        return sorted(map(normal_title, cells)) == sorted(titles(version.details[0]))
+        return sorted(map(normal_title, cells)) == sorted(titles(version.titled))
     for record in version.records:
         names = [field.name for field in record.fields]
         if len(cells) != len(names):
             continue
-        if record.match is None or cells[names.index(record.match.field)].strip() == record.match.equals:
+        if all(cells[names.index(match.field)].strip() == match.equals for match in record.matches):
             return True
     return False
 

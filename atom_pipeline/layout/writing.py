@@ -1,7 +1,7 @@
 """Typed records to a file in a layout's format: the reverse of ``reading``, in bounded memory.
 
-``LayoutWriter`` takes frames one after another; ``write_file`` is one call. Constants and totals write themselves.
-Forms of single values are in ``render``, CSV records in ``records``.
+``LayoutWriter`` takes frames one after another; ``write_file`` is one call. Constants, totals, sequence numbers and
+lots write themselves (``composing``). Forms of single values are in ``render``, CSV records in ``records``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -23,9 +22,9 @@ import polars as pl
 
 from atom_pipeline.errors import RecordError
 from atom_pipeline.layout.characters import count_between
-from atom_pipeline.layout.model import DelimitedFormat, Field, FieldType, Layout, Record, RecordRole, Total
+from atom_pipeline.layout.composing import Composer
+from atom_pipeline.layout.model import DelimitedFormat, Layout, Record, RecordRole
 from atom_pipeline.layout.records import records_from_csv, records_to_csv
-from atom_pipeline.layout.render import RecordRenderer
 from atom_pipeline.layout.schema import LINE, RECORD
 
 __all__ = ["LayoutWriter", "Records", "WrittenFile", "records_from_csv", "records_to_csv", "write_file"]
@@ -69,8 +68,10 @@ class LayoutWriter:
     """Writes a file of ``layout`` as it is on ``day``. Use as a context manager and call ``write`` as often as needed.
 
     ``header`` and ``trailer`` give values of those records' fields; totals in them are computed, and a required date
-    left out is ``day``. A path gets its file only when all went well (a temporary beside it is renamed); what an error
-    leaves in a stream is the caller's. Memory does not grow with the file; where the header holds totals the body waits
+    left out is ``day``. ``lots`` has frames for lot headers and lot trailers by record type, a row for each lot or one
+    for all; a new lot begins where the rows' lot number, or what a lot's header gives them, changes. A path gets its
+    file only when all went well (a temporary beside it is renamed); what an error leaves in a stream is the caller's.
+    Memory does not grow with the file; where the header holds totals the body waits
     in a temporary file.
     """
 
@@ -82,20 +83,16 @@ class LayoutWriter:
         *,
         header: Mapping[str, Any] | None = None,
         trailer: Mapping[str, Any] | None = None,
+        lots: Mapping[str, pl.DataFrame] | None = None,
     ) -> None:
         self.layout = layout
         self.version = layout.version_on(day)
         self.written: WrittenFile | None = None
-        self._day = day
         self._shape = self.version.format
         self._newline = self._line_break()
-        self._given = {RecordRole.HEADER: dict(header or {}), RecordRole.TRAILER: dict(trailer or {})}
-        self._renderers = {record.name: RecordRenderer(record, self._shape) for record in self.version.records}
-        self._summed = {
-            total.sum_of for record in self.version.records for total in record.totals if total.sum_of is not None
-        }
-        self._counts: Counter[str] = Counter()
-        self._sums: dict[str, Any] = dict.fromkeys(self._summed, 0)
+        given = {RecordRole.HEADER: header or {}, RecordRole.TRAILER: trailer or {}}
+        self._composer = Composer(self.version, day, given, lots or {})
+        self._header: dict[str, Any] | None = None  # what it holds, once it was begun
         self._rows = 0
         self._path = target if isinstance(target, Path) else None
         self._stream: BinaryIO
@@ -105,12 +102,23 @@ class LayoutWriter:
         else:
             self._temporary, self._stream = None, target
         self._sink = _Sink(self._stream)
+        self._body: BinaryIO | None = None
         record = self.version.header
-        self._body: BinaryIO | None = tempfile.TemporaryFile() if record and record.totals else None  # noqa: SIM115
-        if record and not self._body:
-            self._emit_record(record)
+        if record is None or not record.gives:
+            self._begin({})
+
+    def _begin(self, first_row: Mapping[str, Any]) -> None:
+        """Write titles and header, unless the header is to say what comes after it: then the body waits."""
+        if self._header is not None:
+            return
         if isinstance(self._shape, DelimitedFormat) and self._shape.header:
             self._emit(self._titles(self._shape))
+        self._header = self._composer.begin(first_row)
+        record = self.version.header
+        if record is not None and record.totals:
+            self._body = tempfile.TemporaryFile()  # noqa: SIM115
+        elif record is not None:
+            self._emit(self._encoded(self._composer.header(self._header)))
 
     def _line_break(self) -> bytes:
         if self._shape.newline == "none":
@@ -161,26 +169,25 @@ class LayoutWriter:
 
     def write_raw(self, lines: Iterable[bytes], record: str | None = None) -> None:
         """Append lines as they are, e.g. faulty ones in a sample; counted as ``record``."""
+        self._begin({})
         for line in lines:
             self._emit(line + self._newline)
-            self._counts[record or self.version.details[0].name] += 1
+            self._composer.count_raw(record or self.version.details[0].name)
             self._rows += 1
 
     def close(self) -> WrittenFile:
         """Write the trailer, put the file under its name, say what was written."""
-        if self.version.trailer:
-            self._counts[self.version.trailer.name] += 1
-        if self._body and self.version.header:
-            self._counts[self.version.header.name] += 1
-            line = self._record_line(self.version.header)
+        self._begin({})
+        end = [self._encoded(line) for line in self._composer.trailer()]
+        if self._body:
             body, self._body = self._body, None
-            self._emit(line)
+            self._emit(self._encoded(self._composer.header(self._header or {})))
             body.seek(0)
             while chunk := body.read(_COPIED):
                 self._emit(chunk)
             body.close()
-        if self.version.trailer:
-            self._emit(self._record_line(self.version.trailer))
+        for line in end:
+            self._emit(line)
         if self._path and self._temporary:
             self._stream.close()
             self._temporary.replace(self._path)
@@ -202,7 +209,7 @@ class LayoutWriter:
 
     def _titles(self, shape: DelimitedFormat) -> bytes:
         quote = shape.quote
-        cells = [field.title or field.name for field in self.version.details[0].fields]
+        cells = [field.title or field.name for field in self.version.titled.fields]
         cells = [
             f"{quote}{cell.replace(quote, quote * 2)}{quote}" if shape.delimiter in cell or quote in cell else cell
             for cell in cells
@@ -215,16 +222,28 @@ class LayoutWriter:
         if told_by:
             for name in records[told_by].unique().to_list():
                 self._known(name, names)
-        widest = max(self._width(self._renderers[name].record) for name in names)
+        widest = max(self._width(self._composer.rows[name].record) for name in names)
         for part in records.iter_slices(max(1, SLICE_BYTES // widest)):
+            if not self._composer.plain:
+                self._write_composed(part, names, told_by)
+                continue
             lines = [self._lines(name, part, told_by) for name in names if not told_by or (part[told_by] == name).any()]
             whole = lines[0] if len(lines) == 1 else pl.concat(lines).sort(_PLACE)
             self._emit_lines(whole["text"], part)
             self._rows += part.height
 
+    def _write_composed(self, part: pl.DataFrame, names: Sequence[str], told_by: str) -> None:
+        """Write rows whose lines depend on each other, lot by lot."""
+        self._begin(part.row(0, named=True))
+        for rows, before in self._composer.runs(part):
+            for line in before:
+                self._emit(self._encoded(line))
+            self._emit_lines(self._composer.lines(names, rows, told_by, self._rows + 1), rows)
+            self._rows += rows.height
+
     def _lines(self, name: str, part: pl.DataFrame, told_by: str) -> pl.DataFrame:
         """Columns of place in the slice and text of the rows of one record type."""
-        renderer = self._renderers[name]
+        renderer = self._composer.renderers[name]
         rows = part.with_row_index(_PLACE)
         if told_by:
             mine = set(renderer.schema)
@@ -233,11 +252,7 @@ class LayoutWriter:
         places = rows[_PLACE]
         first = self._rows + 1
         typed = renderer.typed(rows.drop(_PLACE), lambda row: first + int(places[row]))
-        for of in self._summed:
-            record, field = of.split(".")
-            if record == name:
-                self._sums[of] += typed[field].sum() or 0
-        self._counts[name] += typed.height
+        self._composer.count(name, typed)
         return pl.DataFrame({_PLACE: places, "text": renderer.lines(typed, lambda row: first + int(places[row]))})
 
     def _emit_lines(self, lines: pl.Series, part: pl.DataFrame) -> None:
@@ -270,41 +285,8 @@ class LayoutWriter:
         """Bytes of a line, about."""
         return record.length or 12 * len(record.fields)
 
-    def _emit_record(self, record: Record) -> None:
-        self._counts[record.name] += 1
-        self._emit(self._record_line(record))
-
-    def _record_line(self, record: Record) -> bytes:
-        """The line of a header or a trailer: the values given, the totals, the day where a required date is missing."""
-        renderer = self._renderers[record.name]
-        values = dict(self._given[record.role])
-        for total in record.totals:
-            values[total.field] = self._total(total, next(f for f in renderer.fields if f.name == total.field))
-        for field in renderer.fields:
-            if field.required and field.default is None and values.get(field.name) is None:
-                if field.type is FieldType.DATE:
-                    values[field.name] = self._day
-                elif field.type is FieldType.DATETIME:
-                    values[field.name] = datetime.combine(self._day, time())
-        unknown = sorted(set(values) - set(renderer.schema))
-        if unknown:
-            raise RecordError(f"{record.name}: fields that are not in the layout: {', '.join(unknown)}")
-        columns = {
-            name: pl.Series(name, [value], dtype=renderer.schema[name] if value is None else None, strict=False)
-            for name, value in values.items()
-        }
-        row = pl.DataFrame(columns) if columns else pl.DataFrame({RECORD: [record.name]})
-        line = renderer.lines(renderer.typed(row, lambda _: 1), lambda _: 1).item()
-        return str(line).encode(self._shape.encoding) + self._newline
-
-    def _total(self, total: Total, field: Field) -> Any:
-        if total.sum_of is not None:
-            value = self._sums[total.sum_of]
-        elif total.count == ("*",):
-            value = sum(self._counts.values())
-        else:
-            value = sum(self._counts[name] for name in total.count)
-        return value if field.type in {FieldType.INTEGER, FieldType.DECIMAL} else str(value).zfill(field.width or 0)
+    def _encoded(self, line: str) -> bytes:
+        return line.encode(self._shape.encoding) + self._newline
 
     def _known(self, name: str, details: list[str]) -> None:
         if name not in details:
@@ -336,19 +318,23 @@ def write_file(
     day: date,
     header: Mapping[str, Any] | None = None,
     trailer: Mapping[str, Any] | None = None,
+    lots: Mapping[str, pl.DataFrame] | None = None,
 ) -> WrittenFile:
     """Write all records in one call; see ``LayoutWriter``. A header or trailer among ``records`` gives its values."""
     version = layout.version_on(day)
     given = {RecordRole.HEADER: header, RecordRole.TRAILER: trailer}
     details = {}
+    of_lots: dict[str, pl.DataFrame] = dict(lots or {})
     if isinstance(records, Mapping):
         for name, frame in records.items():
             role = next((record.role for record in version.records if record.name == name), RecordRole.DETAIL)
             if role is RecordRole.DETAIL:
                 details[name] = frame
+            elif role not in given:
+                of_lots.setdefault(name, frame)
             elif given[role] is None and frame.height:
                 given[role] = frame.drop(LINE, RECORD, strict=False).row(0, named=True)
     first, last = given[RecordRole.HEADER], given[RecordRole.TRAILER]
-    with LayoutWriter(target, layout, day, header=first, trailer=last) as writer:
+    with LayoutWriter(target, layout, day, header=first, trailer=last, lots=of_lots) as writer:
         writer.write(details if isinstance(records, Mapping) else records)
         return writer.close()
