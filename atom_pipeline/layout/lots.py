@@ -100,11 +100,11 @@ class LotTally:
             for fault in faults:
                 if fault.record:
                     self._scope.count(fault.record, 1)
-        for of, counting in self._counting.items():
+        for of, counting in self._counting.items() if self._began is not None else ():
             mine = numbers[of].between(low, high)
             if of is Numbered.LOTS:
                 counting.hold(mine, counting.start + self._number - 1)
-            elif self._began is not None:
+            else:
                 counting.follow(mine)
 
     def _begin(self, line: int) -> None:

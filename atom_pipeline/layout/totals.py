@@ -126,6 +126,8 @@ class Tally:
         if self.detail_lines and self._strangers == self.detail_lines:
             message = f"nenhuma das {self.detail_lines} linhas é do layout; a primeira: {_told(self._strange[0])}"
             raise FileRefused("FORA_DO_LAYOUT", message, _OTHER, file=self._name, line=self._strange[0].line)
+        if self._lots:
+            self._lots.finish(self._last_line)
         for role in (RecordRole.HEADER, RecordRole.TRAILER):
             record = self._version.of_role(role)
             if record is None:
@@ -137,8 +139,6 @@ class Tally:
             self._verify_place(role)
             for total in record.totals:
                 self.verify_total(record, total, self._scope, self._found[role], self._places[role])
-        if self._lots:
-            self._lots.finish(self._last_line)
 
     def _verify_place(self, role: RecordRole) -> None:
         place = self._places[role]

@@ -1,4 +1,4 @@
-"""Small layouts of other creditors' shapes: lots with rows of two lines, a numbered file, a delimited one of many types.
+"""Small layouts of other creditors' shapes: lots with rows of several lines, a numbered file, a delimited one.
 
 They are CNAB 240 and CNAB 400 in all but width, so that a file can be read in a test.
 """
@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from small_layouts import layout_of
-
 from atom_pipeline.layout.model import Layout
+from tests.layout.small_layouts import layout_of
 
 
 def lots(newline: str = "lf", **facts: Any) -> Layout:
-    """As CNAB 240: lot at 1, type at 5, number in the lot at 6, segment at 9. ``t`` and ``u`` are one row, ``r`` may be.
+    """As CNAB 240: lot at 1, type at 5, number in the lot at 6, segment at 9. ``t``, ``u`` and perhaps ``r`` are a row.
 
     0000 file header (agencia), 1 lot header (carteira), 3 T and U and R, 5 lot trailer, 9 file trailer; 30 bytes each.
     """
@@ -26,7 +25,7 @@ def lots(newline: str = "lf", **facts: Any) -> Layout:
             return {"name": "lote", "width": 4, "equals": "0000" if kind == "0" else "9999"}
         return {"name": "lote", "width": 4, "type": "integer", "sequence": "lots"}
 
-    def segment(letter: str, *rest: dict[str, Any]) -> list[dict[str, Any]]:
+    def segment(*rest: dict[str, Any]) -> list[dict[str, Any]]:
         number = {"name": "sequencia", "width": 3, "type": "integer", "sequence": "lines_of_lot"}
         return start("3", number, {"name": "segmento", "width": 1}, *rest)
 
@@ -60,7 +59,6 @@ def lots(newline: str = "lf", **facts: Any) -> Layout:
             "name": "t",
             "match": match("3", "T"),
             "fields": segment(
-                "T",
                 movimento,
                 {"name": "contrato", "width": 8, "type": "digits", "zero_pad": 8, "required": True},
                 value,
@@ -73,7 +71,6 @@ def lots(newline: str = "lf", **facts: Any) -> Layout:
             "joins": "t",
             "match": match("3", "U"),
             "fields": segment(
-                "U",
                 movimento,
                 {"name": "pago", "width": 8, "type": "decimal", "decimals": 2, "required": True},
                 {"name": "dia", "width": 8, "type": "date", "format": "DDMMAAAA"},
@@ -85,7 +82,7 @@ def lots(newline: str = "lf", **facts: Any) -> Layout:
             "joins": "t",
             "required": False,
             "match": match("3", "R"),
-            "fields": segment("R", {"name": "aviso", "width": 21, "required": True}),
+            "fields": segment({"name": "aviso", "width": 21, "required": True}),
         },
         {
             "name": "lote_fim",

@@ -112,8 +112,9 @@ def rows_of(draw: st.DrawFn, record: Record, layout: Layout, shape: FixedFormat 
     for field in record.fields:
         pool = draw(st.lists(value_of(field, shape), min_size=1, max_size=2))
         nullable = not field.required and field.equals is None and field.name not in layout.key
-        if record.match and record.match.field == field.name:
-            pool, nullable = [record.match.equals], False
+        constants = [match.equals for match in record.matches if match.field == field.name]
+        if constants:
+            pool, nullable = constants, False
         columns[field.name] = [
             None if nullable and (place + len(field.name)) % 3 == 0 else pool[place % len(pool)]
             for place in range(height)
