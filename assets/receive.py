@@ -25,7 +25,7 @@ from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.model import Layout, Merge, Stage
 from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.reading import Reading, read_file
-from atom_pipeline.layout.schema import pandera_schema, polars_schema, violations
+from atom_pipeline.layout.schema import in_shape, pandera_schema, polars_schema, violations
 from atom_pipeline.rules.merge import merge_files
 from atom_pipeline.rules.state import empty
 from resources.ledger_records import FileRecord, Load
@@ -46,6 +46,7 @@ class LoadedDay:
     refused: pl.DataFrame  # recusadas
     flagged: pl.DataFrame  # sinalizadas
     files: pl.DataFrame  # cargas
+    versions: dict[str, date]  # of the files that were read: since when the version that they follow is in force
     by_reason: dict[str, int]
 
 
@@ -74,7 +75,8 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
         refused.append(_of_file(reading.rejects, "recusadas", file, day))
         flagged.append(_of_file(reading.flags, "sinalizadas", file, day))
         if load.outcome == "loaded":
-            frames.append(_with_origin(reading.frame(), file, order))
+            frame = in_shape(reading.frame(), polars_schema(layout, layout.version_on(day)))
+            frames.append(_with_origin(frame, file, order))
             stamps.append((file.stamp, order))
     schema = received_schema(layout, day)
     received = pl.DataFrame(schema=schema)
@@ -92,7 +94,8 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
         outcome = Outcome.SUPERSEDED if file.id in superseded_files else OUTCOMES[load.outcome]
         rows.append(_file_row(file, load, day, outcome, superseded))
     files = pl.DataFrame(rows, schema=empty("cargas").schema)
-    return LoadedDay(received, pl.concat(refused), pl.concat(flagged), files, dict(by_reason))
+    versions = {file.name: load.version_since for file, load in loads if load.version_since is not None}
+    return LoadedDay(received, pl.concat(refused), pl.concat(flagged), files, versions, dict(by_reason))
 
 
 def _behind_a_refused_one(layout: Layout, loads: list[tuple[FileRecord, Load]]) -> set[int]:
@@ -130,6 +133,7 @@ def _read(runtime: PortfolioRuntime, layout: Layout, file: FileRecord, day: date
         rows_refused=reading.rows_refused if reading else 0,
         refused_by_reason=reading.refused_by_reason if reading else {},
         flags=show.counts(reading.flags, "motivo") if reading else {},
+        version_since=reading.version.since if reading else None,
         seconds=perf_counter() - started,
     )
     return load, reading
@@ -231,7 +235,8 @@ def schema_faults(layout: Layout, day: date, frame: pl.DataFrame) -> list[str]:
     types = polars_schema(layout, version)
     if frame.is_empty() and dict(frame.select(list(types)).schema) == types:
         return []  # most layouts of most days: no row to break a check, and Pandera takes longer than such a day
-    found = violations(frame.select(list(types)), pandera_schema(layout, version, one_file=False))
+    older = layout.versions_on(day)[1:]
+    found = violations(frame.select(list(types)), pandera_schema(layout, version, one_file=False, also=older))
     return [f"{one.column}: {one.check} ({one.rows} linhas)" for one in found]
 
 
@@ -251,9 +256,9 @@ def _metadata(
     return {
         "dagster/row_count": loaded.received.height,
         "arquivos": show.table(
-            files.iter_rows(named=True),
-            ("arquivo", "versao", "situacao", "motivo", "lidas", "aceitas", "recusadas", "substituidas", "tamanho",
-             "sha256"),
+            ({**row, "layout desde": loaded.versions.get(row["arquivo"])} for row in files.iter_rows(named=True)),
+            ("arquivo", "versao", "layout desde", "situacao", "motivo", "lidas", "aceitas", "recusadas",
+             "substituidas", "tamanho", "sha256"),
         ),
         "lidas": int(files["lidas"].sum()),
         "aceitas": int(files["aceitas"].sum()),

@@ -148,6 +148,7 @@ class Load:
     rows_superseded: int = 0  # taken out by the layout's merge policy
     refused_by_reason: Mapping[str, int] = field(default_factory=dict)
     flags: Mapping[str, int] = field(default_factory=dict)
+    version_since: date | None = None  # of the layout, that the file follows; None when no version could read it
     seconds: float = 0.0
     loaded_at: datetime | None = None  # set by the ledger
 

@@ -98,6 +98,7 @@ loads = Table(
     Column("flags", JSONB, nullable=False),
     Column("seconds", Float, nullable=False),
     _instant("loaded_at"),
+    Column("version_since", Date, nullable=True),
     CheckConstraint("outcome in ('loaded', 'refused')", name="outcome"),
     CheckConstraint("rows_read = rows_accepted + rows_refused", name="every_row_is_accounted_for"),
 )

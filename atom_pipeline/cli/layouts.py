@@ -128,7 +128,8 @@ def read(
     on = day or date.today()
     reading = read_file(layout, file, name=file.name, day=on, excel=file.suffix.lower() == ".xlsx")
     records_to_csv(layout, reading, records, day=on)
-    console.print(f"{records}: {reading.rows_accepted} of {reading.rows_read} rows")
+    by = f", by the version since {reading.version.since:%Y-%m-%d}" if len(layout.versions_on(on)) > 1 else ""
+    console.print(f"{records}: {reading.rows_accepted} of {reading.rows_read} rows{by}")
     if reading.rows_refused:
         shown = reading.rejects.select("linha", "campo", "motivo", "detalhe").head(50)
         print_table(f"{file.name}: refused rows", shown.columns, shown.iter_rows())

@@ -30,7 +30,7 @@ class Needs:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-_ADDRESS = ("logradouro", "numero", "complemento", "bairro", "cidade", "uf", "cep", "tipo")
+_ADDRESS = ("logradouro", "bairro", "cidade", "uf", "cep")  # number and complement often stand in the street's line
 NEEDS: dict[Stage, Needs] = {
     Stage.REMESSA: Needs(
         (("contrato", "cpf_cnpj", "nome"),), {"telefone": ("ddd", "numero", "tipo"), "endereco": _ADDRESS}

@@ -35,7 +35,7 @@ def records_to_csv(
     day: date,
 ) -> int:
     """Write records as CSV; the number of rows. Of a ``Reading``, header and trailer are written too."""
-    version = layout.version_on(day)
+    version = layout.version_on(day) if isinstance(records, pl.DataFrame | Mapping) else records.version
     parts = [_as_text(version, name, frame) for name, frame in _ordered(version, records)]
     columns = list(dict.fromkeys(field.name for record in version.handed for field in record.fields))
     schema = dict.fromkeys([*columns, _TYPE], pl.String()) | {_ROW: pl.UInt32()}

@@ -7,7 +7,7 @@ is a defect of the program, never of the bank's data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -109,20 +109,35 @@ def constraints(field: Field) -> list[Constraint]:
     return found
 
 
+def in_shape(frame: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Rows of another version in the columns of this one: what it does not have is null, what it has besides goes."""
+    return frame.select(
+        (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype)).alias(name)
+        for name, dtype in schema.items()
+    )
+
+
 def pandera_schema(
-    layout: Layout, version: Version, record: str | None = None, *, one_file: bool = True
+    layout: Layout,
+    version: Version,
+    record: str | None = None,
+    *,
+    one_file: bool = True,
+    also: Sequence[Version] = (),
 ) -> pandera.DataFrameSchema:
     """The schema of the accepted rows: of one detail record type, or (None) of all of them in one frame.
 
     Columns, types, nulls, and the checks that refuse a row (those that flag it do not count here). In the frame of
     several record types a column holds what is said of it in each of them. Columns beside these are allowed: tables of
     the lake add where a row came from. ``one_file``: the rows are of one file, in which a key that refuses its
-    repetition is unique.
+    repetition is unique. ``also``: other versions whose rows may be in the frame, so that a column holds only what is
+    said of it in all of them.
     """
     import pandera.polars as pandera  # takes seconds to import; most commands never need it
 
-    details = version.details if record is None else (version.record(record),)
+    details = tuple(row for row in version.details if record in {None, row.name})
     types = record_schema(details[0]) if len(details) == 1 else polars_schema(layout, version)
+    details += tuple(row for other in also for row in other.details if record in {None, row.name})
     columns: dict[str, Any] = {}
     for name, dtype in types.items():
         fields = [item.by_name[name] for item in details if name in item.by_name]
