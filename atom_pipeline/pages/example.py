@@ -108,7 +108,7 @@ class Examples:
         day = self._day if inforce else version.since
         out = io.BytesIO()
         try:
-            write_file(layout, self._records(layout, version), out, day=day, header=_header(version, day))
+            write_file(layout, self._records(layout, version), out, day=day, header=self._header(version, day))
         except (AtomError, ValueError, ArithmeticError, LookupError) as error:
             return Example(day, b"", problem=str(error))
         return Example(day, out.getvalue(), _lines(out.getvalue(), version))
@@ -153,7 +153,8 @@ class Examples:
             both = record != widest and "contrato" in others.columns and "contrato" in chosen.columns
             same = others.filter(pl.col("contrato") == chosen["contrato"].item()) if both else others
             out.setdefault(record, (same if same.height else others).head(1))
-        return {record: nobody(row, version.record(record)) for record, row in out.items()}
+        kinds = {record.name: record for record in version.details}
+        return {record: nobody(row, kinds[record]) for record, row in out.items()}
 
     def _written(self, layout: Layout, version: Version) -> dict[str, pl.DataFrame]:
         """Rows of a layout that the sample has no files of."""
@@ -162,14 +163,19 @@ class Examples:
         filled = {name: pl.Series([value] * CANDIDATES) for name, value in given.items()}
         return {record.name: frame(record, replace(rows, given=filled)) for record in version.details}
 
-
-def _header(version: Version, day: date) -> dict[str, object] | None:
-    if version.header is None:
-        return None
-    moment = datetime.combine(day, EVENING)
-    moments: dict[FieldType, object] = {FieldType.DATE: day, FieldType.TIME: EVENING, FieldType.DATETIME: moment}
-    fields = version.header.fields
-    return {field.name: moments[field.type] for field in fields if field.type in moments and field.equals is None}
+    def _header(self, version: Version, day: date) -> dict[str, object] | None:
+        """When the file was made, and what else a header must say."""
+        if version.header is None:
+            return None
+        moment = datetime.combine(day, EVENING)
+        moments: dict[FieldType, object] = {FieldType.DATE: day, FieldType.TIME: EVENING, FieldType.DATETIME: moment}
+        rows = frame(version.header, self._source.rows(np.arange(1, dtype=np.int64), self._day)).row(0, named=True)
+        return {
+            field.name: moments.get(field.type, rows.get(field.name))
+            for field in version.header.fields
+            if (field.type in moments or field.required)
+            and field.name not in {*version.header.self_written, *version.header.gives}
+        }
 
 
 def nobody(row: pl.DataFrame, record: Record) -> pl.DataFrame:
@@ -211,7 +217,7 @@ def _lines(content: bytes, version: Version) -> dict[str, str]:
         lines = [content[start : start + length].decode(shape.encoding) for start in range(0, len(content), length)]
     else:
         lines = content.decode(shape.encoding).replace("\r\n", "\n").removesuffix("\n").split("\n")
-    if not isinstance(shape, FixedFormat) and shape.header and len(version.records) == 1:
+    if not isinstance(shape, FixedFormat) and shape.header:
         lines = lines[1:]
     found = {record.name: next(_of(record, lines, version), None) for record in version.records}
     return {name: line for name, line in found.items() if line is not None}
@@ -220,9 +226,6 @@ def _lines(content: bytes, version: Version) -> dict[str, str]:
 def _of(record: Record, lines: list[str], version: Version) -> Iterator[str]:
     """The lines that are of a record type."""
     for line in lines:
-        if record.match is None:
-            yield line
-            continue
         if isinstance(version.format, FixedFormat):
             data = line.encode(version.format.encoding)
             cells = [data[start:stop].decode(version.format.encoding) for _, start, stop in record.spans()]
@@ -231,9 +234,13 @@ def _of(record: Record, lines: list[str], version: Version) -> Iterator[str]:
             cells = _split(line, version)
             fits = len(cells) == len(record.fields)
         values = dict(zip((field.name for field in record.fields), cells, strict=False))
-        told = values.get(record.match.field, "").strip(" ").lstrip("0") == record.match.equals.strip(" ").lstrip("0")
-        if fits and told:
+        told = (_bare(values.get(match.field, "")) == _bare(match.equals) for match in record.matches)
+        if not record.matches or (fits and all(told)):
             yield line
+
+
+def _bare(text: str) -> str:
+    return text.strip(" ").lstrip("0")
 
 
 def _split(line: str, version: Version) -> list[str]:

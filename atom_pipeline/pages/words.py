@@ -16,6 +16,7 @@ from atom_pipeline.layout.model import (
     FixedFormat,
     Layout,
     Merge,
+    Numbered,
     Provenance,
     Record,
     RecordRole,
@@ -38,6 +39,11 @@ TWICE = {
     "refuse": "the row is refused",
     "flag": "the last row holds, and it is counted",
     "allow": "allowed",
+}
+NUMBERED = {
+    Numbered.LINES: "the lines of the file",
+    Numbered.LINES_OF_LOT: "the lines of each lot",
+    Numbered.LOTS: "the lots",
 }
 ENDS = {"crlf": "CR LF", "lf": "LF", "any": "CR LF or LF", "none": "no line breaks"}
 CHECKED_AS = {Severity.REFUSE: "else refused", Severity.FLAG: "else counted"}
@@ -118,20 +124,35 @@ def file_format(version: Version) -> str:
 
 def period(version: Version) -> str:
     """From when until when a version is in force."""
-    return f"since {version.since:%Y-%m-%d}" + (f", accepted until {version.until:%Y-%m-%d}" if version.until else "")
+    until = f", a file may follow it until {version.until:%Y-%m-%d}" if version.until else ""
+    return f"since {version.since:%Y-%m-%d}{until}"
 
 
 def record_facts(record: Record, shape: FixedFormat | DelimitedFormat) -> Iterator[Fact]:
     """What is to know of a record type beside its fields."""
-    if record.match:
-        yield Fact("Told apart by", f"`{record.match.field}` = `{record.match.equals}`")
+    if record.matches:
+        yield Fact("Told apart by", " and ".join(f"`{match.field}` = `{match.equals}`" for match in record.matches))
     if isinstance(shape, FixedFormat) and record.length:
         yield Fact("Length", f"{record.length:,} bytes, counted before decoding")
     if record.role is not RecordRole.DETAIL:
-        yield Fact("Presence", "a file without it is refused" if record.required else "may be left out")
+        whole = "lot" if record.role in {RecordRole.LOT_HEADER, RecordRole.LOT_TRAILER} else "file"
+        yield Fact("Presence", f"a {whole} without it is refused" if record.required else "may be left out")
+    if record.joins:
+        presence = "a row without it is refused" if record.required else "it may be left out"
+        yield Fact("Joins", f"goes on with the row that a line of `{record.joins}` began; {presence}")
+    if record.gives:
+        yield Fact("Gives", f"{', '.join(f'`{name}`' for name in record.gives)} to the rows after it")
+    for field in record.fields:
+        if field.sequence is not None:
+            counted = f"`{field.name}` counts {NUMBERED[field.sequence.of]} from {field.sequence.start} on"
+            yield Fact("Numbered", f"{counted}; a number out of order refuses the file, with both numbers")
     for total in record.totals:
         what = f"sum of `{total.sum_of}`" if total.sum_of else f"count of {_counted(total.count)}"
-        yield Fact("Reconciled", f"`{total.field}` = {what}; a difference refuses the file, with both numbers")
+        where = f" where `{total.where.field}` = `{total.where.equals}`" if total.where else ""
+        of = " in the lot" if record.role is RecordRole.LOT_TRAILER else ""
+        yield Fact(
+            "Reconciled", f"`{total.field}` = {what}{where}{of}; a difference refuses the file, with both numbers"
+        )
 
 
 def _counted(names: tuple[str, ...]) -> str:
@@ -187,7 +208,7 @@ def field_rules(field: Field) -> Iterator[str]:
     if field.type is not FieldType.TEXT and field.type_severity is Severity.FLAG:
         yield f"what is no {field.type.value} is left empty and counted"
     if field.default is not None:
-        yield f"written as `{field.default}` when left out"
+        yield f"written as `{field.default}` when left out" if field.default else "written empty when left out"
     if field.personal:
         yield f"personal data ({field.personal.value}): masked where it is shown"
 

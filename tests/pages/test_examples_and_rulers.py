@@ -20,7 +20,7 @@ from atom_pipeline.pages.ruler import FOLD, NAME_WIDTH, Row, delimited_rows, fix
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUES = [
     load_catalogue(ROOT / "layouts" / "banco_pan_veiculos"),
-    load_catalogue(ROOT / "tests" / "portfolios" / "aurora_motos"),
+    *(load_catalogue(path.parent) for path in sorted(ROOT.glob("tests/portfolios/*/portfolio.yaml"))),
 ]
 EVERY = [(catalogue, layout) for catalogue in CATALOGUES for layout in catalogue.layouts.values()]
 NOBODY = (*PERSON.values(), COMPANY, STREET, *ADDRESS.values())
