@@ -35,11 +35,11 @@ PHONES = [25.0, 30.0, 20.0, 10.0, 6.0, 4.0, 3.0, 1.0, 0.6, 0.4]  # how many cont
 
 
 def frame(record: Record, rows: Rowset) -> pl.DataFrame:
-    """A frame of the record's fields, typed as the layout says; constants are left to the writer."""
+    """A frame of the record's fields, typed as the layout says; what writes itself is left to the writer."""
     absent: dict[str, Mask] = {}
     columns: list[pl.Series] = []
     for field in record.fields:
-        if field.equals is not None:
+        if field.name in record.self_written:
             continue
         columns.append(_column(field, record, rows, absent).alias(field.name))
     return pl.DataFrame(columns)
