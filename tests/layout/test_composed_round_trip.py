@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atom_pipeline.layout.document import load_layout
-from atom_pipeline.layout.model import Layout, RecordRole
+from atom_pipeline.layout.model import FieldType, Layout, RecordRole
 from atom_pipeline.layout.records import records_from_csv, records_to_csv
 from tests.layout.composed_layouts import lots, numbered, of_many_types
 from tests.layout.small_layouts import DAY, read, written
@@ -41,7 +41,10 @@ def rows(draw: st.DrawFn, layout: Layout) -> dict[str, pl.DataFrame]:
 
 def both_ways(layout: Layout, frames: dict[str, pl.DataFrame]) -> None:
     version = layout.version_on(DAY)
-    content = written(layout, frames)
+    ours = [field for field in version.header.fields if field.required] if version.header else []
+    by_rows = version.header.gives if version.header else ()
+    header = {field.name: "400" for field in ours if field.type is FieldType.TEXT and field.name not in by_rows}
+    content = written(layout, frames, header=header)
     reading = read(layout, content)
     assert reading.rejects.drop("original").rows() == []
     for record in version.details:
