@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-_LOOK_EVERY = 0.02  # seconds
+LOOK_EVERY = 0.02  # seconds
 _LONGEST = 300  # seconds of a run
 
 
@@ -37,8 +37,8 @@ def run(task: dict[str, Any]) -> Run:
 
     def watch() -> None:
         nonlocal most
-        while not done.wait(_LOOK_EVERY):
-            most = max(most, _memory(process.pid))
+        while not done.wait(LOOK_EVERY):
+            most = max(most, memory_of(process.pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -56,7 +56,7 @@ def run(task: dict[str, Any]) -> Run:
     return Run(told["seconds"], told["cpu"], most)
 
 
-def _memory(pid: int) -> int:
+def memory_of(pid: int) -> int:
     """RSS of a process and those it started."""
     total = 0
     try:
