@@ -30,6 +30,7 @@ from resources.runtime import PortfolioRuntime
 REMESSA = "remessa_assessoria"
 SHARE_MOVED = 0.9  # of the contracts: those whose row in the day's remessa differs from the last one
 PHONES = 3  # a contract
+LAST = "marcacoes"  # the last table that is written
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,14 @@ class LongLake:
 
 
 def make(runtime: PortfolioRuntime, shape: LongLake) -> list[date]:
-    """Write lake, archive and ledger; returns the days. A lake that is there, by its ledger, is left."""
+    """Write lake, archive and ledger; returns the days. What is there of an earlier making is left."""
     days = last_days(runtime, shape.days)
-    if not runtime.ledger.bases():
-        made = _Making(runtime, shape)
-        made.tables_of_days(days)
-        for number, day in enumerate((days[-1], days[-2], days[0])):
+    made = _Making(runtime, shape)
+    made.tables_of_days(days)
+    for number, day in enumerate((days[-1], days[-2], days[0])):
+        if not runtime.lake.exists(origin_table(MAILING), day) or not runtime.lake.exists(LAST, days[-1]):
             made.base(day, number)
-        made.ledger(days)
+    made.ledger(days)
     return days
 
 
@@ -87,7 +88,9 @@ class _Making:
     def tables_of_days(self, days: list[date]) -> None:
         """movimentos, ignoradas and the waves' rows of every day."""
         for place, day in enumerate(days):
-            if place < self.shape.written:
+            if self.lake.has(self.lake.wave_path(day, 2)):
+                continue
+            if place < self.shape.written or day == days[-1]:
                 self.lake.write("movimentos", day, self.movimentos(day))
                 self.lake.write("ignoradas", day, self.ignoradas(day))
                 self.lake.write_wave_rows(day, 1, self.wave(Operation.CARGA, 0.8))
@@ -183,7 +186,7 @@ class _Making:
 
     def mailing(self, active: pl.DataFrame) -> pl.DataFrame:
         """Rows of the mailing's width: what the contracts carry, and ten phones of which three are there."""
-        telephones = {}
+        telephones: dict[str, pl.Expr | pl.Series] = {}
         for place in range(1, 11):
             there = place <= PHONES
             telephones |= {
@@ -215,7 +218,11 @@ class _Making:
         """Files, bases and sent waves of every day; the remessa of the newest one is in the archive."""
         ledger, lake = self.runtime.ledger, self.lake
         before: str | None = None
+        known = {base.day for base in ledger.bases()}
         for day in days:
+            if day in known:
+                before = hash_of(day)
+                continue
             sha256, size = f"{day:%Y%m%d}".ljust(64, "0"), 0
             path = f"{day}/{REMESSA}/{remessa_of(day)}"
             if day == days[-1]:
@@ -226,13 +233,15 @@ class _Making:
             inputs = fold_fingerprint([(REMESSA, file.name, sha256)], decisions_fingerprint([]), before)
             tables = dict.fromkeys(("contratos", "movimentos", "ignoradas"), sha256)
             previous = None if before is None else days[days.index(day) - 1]
-            ledger.record_base(Base(day, hash_of(day), tables, inputs, previous, before, True, {}))
-            before = hash_of(day)
             for number, kind in ((1, WaveKind.CARGA), (2, WaveKind.BAIXA)):
+                if ledger.wave(day, number):
+                    continue
                 with ledger.wave_slot(day) as slot:
                     rows = lake.wave_path(day, number)
                     wave = ledger.plan_wave(slot, kind, files=(), rows_path=rows, rows_sha256="0" * 64)
                 ledger.mark_wave_sent(wave)
+            ledger.record_base(Base(day, hash_of(day), tables, inputs, previous, before, True, {}))
+            before = hash_of(day)
 
     def archive(self, path: Path) -> int:
         made = make_input(
@@ -242,6 +251,7 @@ class _Making:
             folder=self.runtime.settings.home / "input",
         )
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
         os.link(made.path, path)
         return made.bytes
 
