@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
 import polars as pl
@@ -25,9 +26,11 @@ def events_of(runtime: PortfolioRuntime, contratos: Sequence[str]) -> dict[str, 
     Raises TableMissing for a table that is neither there nor removed by age.
     """
     out: dict[str, list[Event]] = {contrato: [] for contrato in contratos}
-    for part in (_imported, _movimentos, _set_aside, _marks_and_messages, _waves):
-        for contrato, event in part(runtime, contratos):
-            out[contrato].append(event)
+    parts = (_waves, _movimentos, _set_aside, _imported, _marks_and_messages)
+    with ThreadPoolExecutor(len(parts)) as pool:  # each searches years of files, and Polars one after the other
+        for part in [pool.submit(lambda one: list(one(runtime, contratos)), part) for part in parts]:
+            for contrato, event in part.result():
+                out[contrato].append(event)
     return {contrato: in_order(events) for contrato, events in out.items()}
 
 
@@ -96,7 +99,8 @@ def _waves(runtime: PortfolioRuntime, contratos: Sequence[str]) -> Found:
         for wave in runtime.ledger.waves(status=WaveStatus.SENT)
         if runtime.lake.has(wave.rows_path) or not was_pruned(runtime, Part.WAVES, wave.day)
     ]
-    found = runtime.lake.search_waves([wave.rows_path for wave in waves], _among(contratos))
+    paths = [wave.rows_path for wave in waves]
+    found = runtime.lake.search_waves(paths, _among(contratos), ["contrato", "conteudo", "operacao"])
     if not waves:
         return
     for row in found.sort("onda", maintain_order=True).iter_rows(named=True):

@@ -85,13 +85,13 @@ class Lake:
         keys = {self._key(table, day): f"{table} of {day:%Y-%m-%d}" for day in days}
         return self._search(keys, wanted)
 
-    def search_waves(self, paths: Sequence[str], wanted: pl.Expr) -> pl.DataFrame:
-        """The rows of several waves for which ``wanted`` is true, with ``onda``, the wave's place in ``paths``.
+    def search_waves(self, paths: Sequence[str], wanted: pl.Expr, columns: Sequence[str]) -> pl.DataFrame:
+        """Columns of the rows of waves for which ``wanted`` is true, with ``onda``, the wave's place in ``paths``.
 
         As ``search``: the files are not compared with the hashes that the ledger recorded (`atom verify` does that).
         """
         keys = {self._inside(path): path for path in paths}
-        found = self._search(keys, wanted, origin="onda")
+        found = self._search(keys, wanted, columns, origin="onda")
         places = {key: place for place, key in enumerate(keys)}
         return found.with_columns(pl.col("onda").replace_strict(places, return_dtype=pl.Int64)) if keys else found
 
@@ -233,8 +233,11 @@ class Lake:
             return pl.read_parquet(key, glob=False, hive_partitioning=False)
         return pl.read_parquet(io.BytesIO(self._fs.cat_file(key)), hive_partitioning=False)
 
-    def _search(self, keys: dict[str, str], wanted: pl.Expr, *, origin: str | None = None) -> pl.DataFrame:
+    def _search(
+        self, keys: dict[str, str], wanted: pl.Expr, columns: Sequence[str] = (), *, origin: str | None = None
+    ) -> pl.DataFrame:
         """``keys`` with what each is called; ``origin`` is a column for the key that a row is from."""
+        taken = [pl.col(columns), *([origin] if origin else [])] if columns else [pl.all()]
         for key, what in keys.items():
             if not self._fs.isfile(key):
                 raise TableMissing(f"the lake has no {what}: materialize it first")
@@ -244,11 +247,11 @@ class Lake:
             scan = pl.scan_parquet(
                 list(keys), glob=False, hive_partitioning=False, include_file_paths=origin, missing_columns="insert"
             )
-            return scan.filter(wanted).collect()
+            return scan.filter(wanted).select(taken).collect()
         frames = [self._read(key, what).filter(wanted) for key, what in keys.items()]
         if origin is not None:
             frames = [frame.with_columns(pl.lit(key).alias(origin)) for frame, key in zip(frames, keys, strict=True)]
-        return pl.concat(frames, how="diagonal_relaxed")
+        return pl.concat(frames, how="diagonal_relaxed").select(taken)
 
     def _sha256(self, key: str, what: str) -> str:
         if not self._fs.isfile(key):

@@ -14,6 +14,7 @@ from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 
 from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout
@@ -23,6 +24,7 @@ WORKBOOK = b"PK\x03\x04"  # how an .xlsx file begins, whatever its name in the a
 LONGEST_LINE = 1024 * 1024  # bytes; of a longer line, which no layout has, the beginning is given
 _FAR = 4096  # lines; so many are passed by counting line breaks in blocks, which is as fast as the file can be read
 _BLOCK_BYTES = 1024 * 1024
+_BREAK = ord("\n")
 
 
 def original_lines(path: Path, layout: Layout, day: date, numbers: Iterable[int]) -> dict[int, bytes]:
@@ -92,14 +94,15 @@ def _lines(source: BinaryIO, wanted: list[int]) -> dict[int, bytes]:
 def _skip(source: BinaryIO, lines: int) -> bool:
     """Go past so many line breaks; False when the file ends before."""
     left = lines
-    while block := source.read(_BLOCK_BYTES):
-        breaks = block.count(b"\n")
-        if breaks < left:
-            left -= breaks
+    buffer = bytearray(_BLOCK_BYTES)
+    block = np.frombuffer(buffer, dtype=np.uint8)
+    while length := source.readinto(buffer):  # type: ignore[attr-defined]
+        breaks = block[:length] == _BREAK
+        count = int(np.count_nonzero(breaks))
+        if count < left:
+            left -= count
             continue
-        place = -1
-        for _ in range(left):
-            place = block.index(b"\n", place + 1)
-        source.seek(place + 1 - len(block), SEEK_CUR)
+        place = int(np.flatnonzero(breaks)[left - 1])
+        source.seek(place + 1 - length, SEEK_CUR)
         return True
     return False

@@ -162,10 +162,11 @@ def test_a_row_found_in_waves_says_in_which(tmp_path: Path, root: str) -> None:
     for number in (1, 2):
         lake.write_wave_rows(DAY, number, frame(number + 1))
     paths = [lake.wave_path(DAY, number) for number in (2, 1)]
-    found = lake.search_waves(paths, pl.col("contrato") == "000000001")
+    both = ["contrato", "valor"]
+    found = lake.search_waves(paths, pl.col("contrato") == "000000001", both)
     assert found.sort("onda").rows() == [("000000001", 1, 0), ("000000001", 1, 1)]
-    assert lake.search_waves(paths[:1], pl.col("contrato") == "000000002").rows() == [("000000002", 2, 0)]
-    assert lake.search_waves([], pl.lit(True)).is_empty()
+    assert lake.search_waves(paths[:1], pl.col("contrato") == "000000002", ["valor"]).rows() == [(2, 0)]
+    assert lake.search_waves([], pl.lit(True), both).is_empty()
 
 
 def test_a_narrow_table_is_written_in_small_groups_so_that_one_contract_of_many_is_found_fast(tmp_path: Path) -> None:

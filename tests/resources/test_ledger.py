@@ -91,6 +91,24 @@ def test_migrating_leaves_the_default_schema_alone(ledger_url: str) -> None:
     connections.dispose()
 
 
+def test_a_schema_that_is_up_to_date_is_left_and_any_other_is_migrated(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgraded: list[str] = []
+    monkeypatch.setattr("alembic.command.upgrade", lambda _config, revision: upgraded.append(revision))
+    connections = engine(ledger_url)
+    migrate(connections)
+    assert upgraded == []
+    with connections.begin() as connection:
+        applied = connection.execute(text(f"select version_num from {SCHEMA}.alembic_version")).scalar_one()
+        connection.execute(text(f"update {SCHEMA}.alembic_version set version_num = '0001'"))
+    migrate(connections)
+    assert upgraded == ["head"]
+    with connections.begin() as connection:
+        connection.execute(text(f"update {SCHEMA}.alembic_version set version_num = '{applied}'"))
+    connections.dispose()
+
+
 def test_many_may_migrate_at_once(database_url: str) -> None:
     engines = [engine(database_url) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
