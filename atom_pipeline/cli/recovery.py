@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from resources.settings import Settings
 
-PROCESS_TAG = "atom/process"
+PROCESS_TAG = ".dagster/atom_process"  # which the UI does not show
 ENDED = "O processo desta execução terminou sem avisar (queda ou parada forçada). Rode o dia de novo."
 
 

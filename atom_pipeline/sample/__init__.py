@@ -12,8 +12,9 @@ contracts), ``fields`` with ``client``, ``contract`` and ``values`` (what a fiel
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -122,8 +123,9 @@ def _working_days(calendar: WorkingCalendar, start: date, first: date | None, co
 
 def _write_day(catalogue: Catalogue, source: Source, events: Events, target: Path) -> DayReport:
     reports: list[FileReport] = []
+    zone = ZoneInfo(catalogue.portfolio.operation.timezone)
     for planned in Day(catalogue, source, events).plan():
-        written = files.write(planned, target, events.day)
+        written = files.write(planned, target, events.day, zone)
         first = FileReport(
             planned.name, planned.layout.layout, written.rows, written.bytes, written.sha256, planned.refused
         )
@@ -137,6 +139,8 @@ def _stray(catalogue: Catalogue, events: Events, target: Path) -> FileReport:
     ascob = catalogue.portfolio.ascob
     path = target / f"{events.day:%Y%m%d}_190159_remesa_{ascob}_out.{ascob}"
     path.write_bytes(b"ARQUIVO DE TESTE\r\n")
+    zone = ZoneInfo(catalogue.portfolio.operation.timezone)
+    files.set_time(path, datetime.combine(events.day, time(19, 1, 59), tzinfo=zone))
     return FileReport(path.name, None, 1, path.stat().st_size, files.sha256(path), {})
 
 

@@ -7,12 +7,16 @@ eaten by a spreadsheet are made afterwards, since no writer would write them.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from datetime import date, time
+from datetime import date, datetime, timedelta
+from datetime import time as hour
 from pathlib import Path
 from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
 from atom_pipeline.layout.model import FieldType, Version
 from atom_pipeline.layout.writing import LayoutWriter, WrittenFile
@@ -23,8 +27,8 @@ BLOCK_BYTES = 16 * 1024 * 1024
 LEADING_ZEROS = re.compile(rb"^0+(?=[0-9])", re.MULTILINE)
 
 
-def write(planned: Planned, target: Path, day: date) -> WrittenFile:
-    """Write a planned file and its copies into a folder; what was written, after the damage."""
+def write(planned: Planned, target: Path, day: date, zone: ZoneInfo) -> WrittenFile:
+    """Write a planned file and its copies into a folder; what was written, after the damage. ``zone`` is the bank's."""
     path = target / planned.name
     with LayoutWriter(path, planned.layout, day, header=_header(planned)) as writer:
         for chunk in planned.make(planned.version):
@@ -36,9 +40,21 @@ def write(planned: Planned, target: Path, day: date) -> WrittenFile:
         eat_zeros(path)
     if planned.short_rows or planned.eaten_zeros:
         written = WrittenFile(written.rows, sha256(path), path.stat().st_size)
-    for name in planned.copies:
+    stamp = planned.stamp.replace(tzinfo=zone)
+    set_time(path, stamp)
+    for number, name in enumerate(planned.copies, start=1):
         shutil.copyfile(path, target / name)
+        set_time(target / name, stamp + timedelta(minutes=number))
     return written
+
+
+def set_time(path: Path, stamp: datetime) -> None:
+    """Give a file the time at which the bank finished it, or the present one when that is still to come.
+
+    A file of this very moment could still change without being seen to, so a drop's sensor reads it once more later.
+    """
+    moment = min(stamp.timestamp(), time.time())
+    os.utime(path, (moment, moment))
 
 
 def _header(planned: Planned) -> dict[str, object] | None:
@@ -47,7 +63,7 @@ def _header(planned: Planned) -> dict[str, object] | None:
         return None
     moments: dict[FieldType, object] = {
         FieldType.DATE: planned.stamp.date(),
-        FieldType.TIME: time(planned.stamp.hour, planned.stamp.minute, planned.stamp.second),
+        FieldType.TIME: hour(planned.stamp.hour, planned.stamp.minute, planned.stamp.second),
         FieldType.DATETIME: planned.stamp,
     }
     fields = planned.version.header.fields

@@ -17,7 +17,6 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.dagster_run import DagsterRun
-from sqlalchemy import text
 
 from atom_pipeline.cli.recovery import (
     ENDED,
@@ -30,8 +29,6 @@ from atom_pipeline.cli.recovery import (
 from atom_pipeline.cli.services import CHILD, MARK, Role, Service, Services, Stopping, installation, leftovers, mark
 from atom_pipeline.errors import AtomError
 from atom_pipeline.scratch import scratch_folder, scratch_folders, unfinished_name
-from resources.place import Place, only_one
-from resources.postgres import engine
 from resources.settings import Settings, file_url
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,47 +130,6 @@ def test_a_child_whose_parent_is_gone_does_not_begin() -> None:
     done = subprocess.run([sys.executable, "-I", str(CHILD), str(a_dead_pid()), sys.executable, "-c", "print('begun')"],
                           capture_output=True, text=True)  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
-
-
-# The daemon's place.
-
-
-def test_there_is_one_place_for_a_daemon_and_it_ends_with_its_connection(database_url: str) -> None:
-    first, second = engine(database_url), engine(database_url)
-    with only_one(first) as place:
-        with pytest.raises(AtomError, match="another `atom up` uses this database"):
-            Place(second)
-        place.look()
-    with only_one(second):
-        pass
-    first.dispose()
-    second.dispose()
-
-
-def test_a_place_whose_connection_was_cut_is_taken_again_or_found_to_be_another_s(database_url: str) -> None:
-    first, second = engine(database_url), engine(database_url)
-    cut = text(
-        "select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database "
-        "where l.locktype = 'advisory' and d.datname = current_database()"
-    )
-    with only_one(first) as place:
-
-        def lose() -> None:
-            with second.connect() as connection:
-                assert connection.execute(cut).scalars().all() == [True]
-
-        lose()
-        place.look()  # the connection is gone, and given up
-        place.look()  # taken again
-        with pytest.raises(AtomError, match="another"):
-            Place(second)
-        lose()
-        with only_one(second):
-            place.look()
-            with pytest.raises(AtomError, match="another"):
-                place.look()
-    first.dispose()
-    second.dispose()
 
 
 # Runs and files.

@@ -10,30 +10,43 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from atom_pipeline.errors import AtomError
-from resources.place import SILENCE, Place
+from resources.place import SILENCE, Place, only_one
 from resources.postgres import engine
 
 
 def test_a_place_is_one_process_own_and_is_taken_again_after_its_connection_was_cut(database_url: str) -> None:
     connections, others = engine(database_url), engine(database_url)
-    place = Place(connections)
-    with pytest.raises(AtomError, match="another `atom up`"):
-        Place(others)
-    with others.begin() as connection:
-        connection.execute(
-            text(
-                "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = :n"
-            ),
-            {"n": others.url.database},
-        )
-    place.look()  # finds the connection cut
-    place.look()
-    with pytest.raises(AtomError, match="another `atom up`"):
-        Place(others)
-    place.give_up()
+    with only_one(connections) as place:
+        with pytest.raises(AtomError, match="another `atom up`"):
+            Place(others)
+        cut(others)
+        place.look()  # finds the connection cut
+        place.look()
+        with pytest.raises(AtomError, match="another `atom up`"):
+            Place(others)
     wait_until_free(others)
     connections.dispose()
     others.dispose()
+
+
+def test_a_place_that_another_took_after_the_connection_was_cut_is_lost(database_url: str) -> None:
+    connections, others = engine(database_url), engine(database_url)
+    with only_one(connections) as place:
+        cut(others)
+        wait_until_free(others)
+        with only_one(others):
+            place.look()
+            with pytest.raises(AtomError, match="another `atom up`"):
+                place.look()
+    connections.dispose()
+    others.dispose()
+
+
+def cut(connections: Engine) -> None:
+    """Have the server end everybody else's session."""
+    with connections.begin() as connection:
+        ended = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = :n"
+        connection.execute(text(ended), {"n": connections.url.database})
 
 
 def wait_until_free(connections: Engine) -> None:

@@ -6,11 +6,13 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -97,6 +99,24 @@ def merged_rows(catalogue: Catalogue, sample: Sample, day: DayReport) -> Iterato
 
 def hashes(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_a_file_has_the_time_of_its_name_in_the_banks_zone(sample: Sample) -> None:
+    """So that a drop full of them is at rest, as a bank's is, and files come in the order in which they were made."""
+    zone = ZoneInfo(CATALOGUE.portfolio.operation.timezone)
+    evening = [file for day in sample.report.reports for file in day.files if file.layout == "remessa_parcelas"]
+    for file in evening:
+        made = datetime.fromtimestamp((sample.folder / file.name).stat().st_mtime, zone)
+        assert file.name.startswith(f"{made:%Y%m%d_%H%M%S}")
+    copies = [(file.copy_of, file.name) for day in sample.report.reports for file in day.files if file.copy_of]
+    assert copies
+    for original, copy in copies:
+        assert (sample.folder / str(original)).stat().st_mtime < (sample.folder / copy).stat().st_mtime
+
+
+def test_a_file_that_is_still_to_come_is_of_this_moment(tmp_path: Path) -> None:
+    generate(CATALOGUE, contracts=2, days=2, seed=1, target=tmp_path, first_day=date(2030, 1, 7))
+    assert max(path.stat().st_mtime for path in tmp_path.iterdir()) <= time.time()
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
