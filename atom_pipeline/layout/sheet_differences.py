@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from atom_pipeline.layout.model import Field, FieldType, FixedFormat, Record, Version
 from atom_pipeline.layout.sheet_fields import SheetField
+from atom_pipeline.layout.sheet_records import SheetLayout, SheetRecord
 from atom_pipeline.layout.sheet_words import plain
-from atom_pipeline.layout.sheets import SheetLayout, SheetRecord
 
 
 @dataclass(frozen=True)

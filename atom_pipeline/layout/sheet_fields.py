@@ -27,6 +27,7 @@ from atom_pipeline.layout.sheet_words import (
     NUMBERING,
     PERSONAL,
     QUANTITIES,
+    TICKS,
     YES,
     Column,
     plain,
@@ -55,6 +56,9 @@ class SheetField:
     may_be: frozenset[FieldType] = frozenset()
     guessed: set[str] = field(default_factory=set)
     doubts: list[str] = field(default_factory=list)
+    group: str = ""  # the repeating group it is of; the fields of one group stand together
+    times: int = 1  # how often that group stands
+    constant: str = ""  # what a copybook says it begins with: tells records apart, else what is written by default
 
     @property
     def type(self) -> FieldType:
@@ -82,8 +86,8 @@ def understand(row: FieldRow, place: Place, *, fixed: bool) -> SheetField:
     if fixed is False and label != out.name:
         out.keys["title"] = label
     _set_type(out, row, place, words, notes, fixed=fixed)
-    if row[Column.TIMES] not in {"", "0", "1"}:
-        out.doubts.append(f"repeats {row[Column.TIMES]} times in the sheet: only one is here; write a `group`")
+    if place.times > 1:
+        out.group, out.times = out.name, place.times
     _set_required(out, row[Column.REQUIRED])
     _set_personal(out, words)
     _set_codes(out, row, notes)
@@ -137,7 +141,7 @@ def _set_type(out: SheetField, row: FieldRow, place: Place, words: set[str], not
 
 def _decimals(out: SheetField, row: FieldRow, place: Place) -> int | None:
     """How many decimals, by whatever says it; those that disagree are a doubt with both numbers."""
-    cell = row[Column.DECIMALS]
+    cell = re.sub(r"[.,]0+$", "", row[Column.DECIMALS])  # 2.0 is a 2 that a formula made
     said: dict[str, int] = {}
     if place.picture is not None and place.picture.numeric:
         said["the picture"] = place.picture.decimals
@@ -244,7 +248,9 @@ def _set_sign(out: SheetField, place: Place) -> None:
     if out.type is FieldType.DIGITS:
         out.keys["type"] = FieldType.INTEGER.value
         out.keys.pop("zero_pad", None)
-    out.keys["signed"] = "leading"
+    out.keys["signed"] = place.sign or "leading"
+    if place.sign:
+        return
     if out.width == picture.width + 1:
         out.doubts.append("one byte more than its digits, for a sign: taken as the first one (`signed: trailing` else)")
     else:
@@ -255,9 +261,11 @@ def _set_sign(out: SheetField, place: Place) -> None:
 
 def _set_required(out: SheetField, cell: str) -> None:
     word = plain(cell)
-    if word in YES:
+    if word in YES or cell in TICKS:
         out.keys["required"] = True
-    elif word and word not in NO:
+    elif word in NO:
+        out.keys["required"] = False
+    elif cell not in {"", "-"}:
         out.doubts.append(f"whether it is required was not understood: {cell}")
 
 

@@ -29,6 +29,7 @@ class Picture:
 
 
 _SIZED = re.compile(r"([A-Z]+2?)\((\d+)(?:[,.](\d+))?\)")
+_SHORT = re.compile(r"(AN|[AXNC])-?0*([1-9]\d{0,3})(?:[,.](\d{1,2}))?")  # X10, A-40, N13,2
 _REPEATED = re.compile(r"([AX9ZBN])\((\d+)\)")
 _DATE = re.compile(
     r"(?<![A-Z])(?:(?:AAAA|AA|YYYY|YY|DD|MM)[-/. ]?){3}(?:[ T:.-]{0,3}HH:?(?:MM|MI|NN)(?::?SS)?)?(?![A-Z])"
@@ -47,9 +48,13 @@ def picture_of(text: str) -> Picture | None:
         return Picture(word is not FieldType.TEXT, int(sized[2]), decimals)
     if sized and sized[1] == "N":
         return Picture(True, int(sized[2]))
+    short = _SHORT.fullmatch(text)
+    if short:
+        return Picture(short[1] == "N", int(short[2]), int(short[3] or 0) if short[1] == "N" else 0)
+    counted = "(" in text
     text = _REPEATED.sub(lambda part: part[1] * min(int(part[2]), 100_000), text)
     text = re.sub(r"V(\d{1,2})$", lambda v: v[0] if set(v[1]) == {"9"} else "V" + "9" * int(v[1]), text)
-    if len(text) < 2:
+    if len(text) < 2 and not counted:
         return None
     if re.fullmatch("[XA]+", text):
         return Picture(False, len(text))
@@ -93,7 +98,8 @@ def date_format_of(text: str, *, whole: bool = False) -> tuple[str, FieldType] |
 
 def type_word(text: str) -> FieldType | str | None:
     """The type that a word names: ``number`` when it leaves open whether it has decimals, None when not known."""
-    return TYPES.get(plain(text)) or TYPES.get(plain(re.sub(r"\([^)]*\)", " ", text)))
+    ways = (text, re.sub(r"\([^)]*\)", " ", text), *re.split(r"\s+[-–:]\s+|\s*[=/]\s*", text))  # "N - Numérico"
+    return next((kind for way in ways if (kind := TYPES.get(plain(way)))), None)
 
 
 def decimals_in(text: str) -> int | None:

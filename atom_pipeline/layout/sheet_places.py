@@ -9,12 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Literal
 
 from atom_pipeline.layout.sheet_pictures import Picture, picture_of
 from atom_pipeline.layout.sheet_reading import FieldRow
 from atom_pipeline.layout.sheet_words import Column
 
-_SPAN = re.compile(r"(\d+)\s*(?:-|–|—|a|à|até|ate|to|:|/|\.\.)\s*(\d+)", re.IGNORECASE)
+_SPAN = re.compile(
+    r"[\[(]?(?:de\s+|from\s+)?(\d+)\s*(?:-|–|—|a|à|ao|até|ate|to|:|/|\.\.|;)\s*(\d+)[\])]?", re.IGNORECASE
+)
+_SUM = re.compile(r"(\d+)\s*[+vV]\s*(\d{1,2})")  # 13+2: digits before the decimals and the decimals
 _NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?(?:\s*(?:bytes?|caracteres|posi[cç][oõ]es|d[ií]gitos)\b.*|\s*\(.*\))?")
 
 
@@ -27,6 +31,9 @@ class Place:
     width: int | None
     picture: Picture | None
     decimals: int | None = None
+    spanned: bool = False  # both positions stood in one cell
+    times: int = 1  # OCCURS; ``width`` is that of one
+    sign: Literal["", "leading", "trailing"] = ""  # a sign with a byte of its own, where it is said
     doubts: list[str] = field(default_factory=list)
 
     @property
@@ -40,22 +47,45 @@ def measure(row: FieldRow) -> Place:
     start, end, width = row[Column.START], row[Column.END], row[Column.WIDTH]
     span = _SPAN.fullmatch(start) if not end else None
     if span:
-        place.start, place.end = int(span[1]), int(span[2])
+        place.start, place.end, place.spanned = int(span[1]), int(span[2]), True
     else:
         place.start, place.end = _number(start, "start", place), _number(end, "end", place)
     if width and picture_of(width) is None:
+        summed = _SUM.fullmatch(width)
         found = _NUMBER.fullmatch(width)
-        if found is None:
+        if summed:
+            place.width, place.decimals = int(summed[1]) + int(summed[2]), int(summed[2])
+        elif found is None:
             place.doubts.append(f"the length is no number: {width}")
         else:
             place.width = int(found[1]) or None
             place.decimals = int(found[2]) if found[2] and int(found[2]) else None
+    _set_times(place, row[Column.TIMES])
     return place
+
+
+def _set_times(place: Place, cell: str) -> None:
+    """How often a field stands; the length of all of them together becomes that of one where positions say so."""
+    found = _NUMBER.fullmatch(re.sub(r"\s*(?:x|vezes|times)$", "", cell, flags=re.IGNORECASE)) if cell else None
+    if cell and cell != "-" and (found is None or not 0 <= int(found[1]) <= 99):
+        place.doubts.append(f"how often it repeats was not understood, once was taken: {cell}")
+    elif found is not None and int(found[1]) > 1:
+        place.times = int(found[1])
+        if place.start is not None and place.end is not None and (place.end - place.start + 1) % place.times == 0:
+            each = (place.end - place.start + 1) // place.times
+            if place.width not in {None, each, each * place.times}:
+                place.doubts.append(f"{place.times} times {place.width} bytes are not its positions: {each} were taken")
+            place.width, place.end = each, place.start + each - 1
 
 
 def placed(places: Sequence[Place]) -> list[Place]:
     """The places of a fixed-width record, in its order, each with start and width where anything says them."""
     out = _counted_from_one(_ends_inside(list(places)))
+    if any(place.spanned for place in out):  # among 001-010 a lone 011 is one byte
+        out = [
+            replace(place, end=place.start) if place.end is None and not place.width and not place.picture else place
+            for place in out
+        ]
     cursor = 1
     for number, place in enumerate(out):
         following = out[number + 1].start if number + 1 < len(out) else None
@@ -65,7 +95,7 @@ def placed(places: Sequence[Place]) -> list[Place]:
             start = place.end - width + 1 if place.end is not None and width else cursor
         place = replace(place, start=start, width=width, end=start + width - 1 if width else None)
         out[number] = place
-        cursor = start + (width or 0)
+        cursor = start + (width or 0) * place.times
     return out
 
 

@@ -1,47 +1,24 @@
-"""Field lists as people write them in .xlsx and .csv, as rows of cells by what each column says.
+"""Field lists as people write them in spreadsheets and text, as rows of cells by what each column says.
 
-Finding the header row belongs here: title rows above it, two rows of titles, several lists on one sheet. What a cell
-means is in ``sheet_fields`` and ``sheet_places``; the layout that comes of it is made in ``sheets``. Whatever was not
-read is a doubt, with its sheet and row.
+Finding the header row belongs here: title rows above it, two rows of titles, a header repeated on each page, several
+lists on one sheet, tables of codes beside them. How a file becomes rows is in ``sheet_files``, what a cell means in
+``sheet_fields`` and ``sheet_places``; the layout that comes of it is made in ``sheets``. Whatever was not read is a
+doubt, with its sheet and row.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atom_pipeline.errors import AtomError
-from atom_pipeline.layout.excel import MAX_UNCOMPRESSED
-from atom_pipeline.layout.sheet_words import Column, column_of
-
-
-class SheetError(AtomError):
-    """A sheet that is no field list that can be read; the text says what can."""
-
+from atom_pipeline.layout.sheet_files import Doubt, Row, SheetError, sheets_of
+from atom_pipeline.layout.sheet_words import Column, column_of, plain
 
 _SPEAK_OF_FIELDS = frozenset(Column) - {Column.NAME, Column.ORDER, Column.RECORD}
-_SUFFIXES = frozenset({".xlsx", ".csv"})
-_READ = "what is read: .xlsx (every visible sheet) and .csv"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufeff\ufffd-\uffff]+")
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """What was not clear, where, and what was taken. ``row`` is the sheet's, from 1; 0 when it is about no row."""
-
-    sheet: str
-    row: int
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        where = f"{self.sheet}:{self.row}" if self.row else self.sheet
-        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+_MEASURES = frozenset({Column.START, Column.END, Column.WIDTH})
+_FORMS = _MEASURES | {Column.TYPE, Column.FORMAT}
 
 
 @dataclass(frozen=True)
@@ -73,28 +50,16 @@ class Workbook:
     doubts: list[Doubt] = field(default_factory=list)
 
 
-Row = tuple[int, list[str]]  # number of the row, from 1; its cells
-
-
 def read_field_lists(path: Path) -> Workbook:
-    """The field lists of an .xlsx or .csv. Raises SheetError when it is another kind of file, or holds none."""
-    suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
-        hint = ": open it in a spreadsheet and save it as .xlsx" if suffix in {".xls", ".ods", ".xlsb", ".xlsm"} else ""
-        what = "a COBOL copybook" if suffix in {".cpy", ".cbl", ".cob", ".cobol"} else f"a {suffix or 'nameless'} file"
-        raise SheetError(f"{path.name}: {what} is not read{hint}; {_READ}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SheetError(f"{path}: cannot be read: {error.strerror}") from error
+    """The field lists of a spreadsheet. Raises SheetError when it is another kind of file, or holds none."""
     book = Workbook()
-    sheets = _csv(content, path) if suffix == ".csv" else _xlsx(content, path, book)
-    for name, rows in sheets:
+    for name, rows in sheets_of(path, book.doubts, _header):
         found = list(_lists_of(name, rows, book))
         if not found and any(any(cells) for _, cells in rows):
             text = "no header row with the field's name and its place, type or description: the sheet was not read"
             book.doubts.append(Doubt(name, 0, "", text))
         book.lists += found
+    _with_tables_of_codes(book)
     if not book.lists:
         raise SheetError(
             f"{path.name}: no field list: a header row needs a column such as campo or nome, and others such as "
@@ -103,60 +68,46 @@ def read_field_lists(path: Path) -> Workbook:
     return book
 
 
-def _clean(cell: object) -> str:
-    return " ".join(_CONTROL.sub(" ", str(cell)).split()) if cell is not None else ""
+def _with_tables_of_codes(book: Workbook) -> None:
+    """Lists that say no field's form, beside lists that do, are tables of codes of their fields, or nothing of ours."""
+    if not any(each.columns & _FORMS for each in book.lists):
+        book.lists = [each for each in book.lists if Column.NAME in each.columns]
+        return
+    fields = [each for each in book.lists if each.columns & _FORMS]
+    for table in (each for each in book.lists if not each.columns & _FORMS):
+        codes = _codes_of(table) if table.columns & {Column.CODE, Column.DOMAIN} else {}
+        known = {plain(row[Column.NAME]) for each in fields for row in each.rows}
+        used = {name: text for name, text in codes.items() if name in known}
+        if used:
+            fields = [_with_codes(each, used) for each in fields]
+        others = sorted(codes.keys() - used.keys())
+        if others or not codes:
+            what = f"codes of no field that is known ({', '.join(others)})" if others else "no list of fields"
+            book.doubts.append(Doubt(table.sheet, table.rows[0].number, "", f"{what}: not read"))
+    book.lists = fields
 
 
-def _xlsx(content: bytes, path: Path, book: Workbook) -> Iterator[tuple[str, list[Row]]]:
-    import fastexcel  # loads a native library, which most commands never need
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            size = sum(part.file_size for part in parts.infolist())
-        if size > MAX_UNCOMPRESSED:
-            raise SheetError(f"{path.name}: {size} bytes when unpacked: no list of fields is that large")
-        reader = fastexcel.read_excel(content)
-        for name in reader.sheet_names:
-            # skip_rows=0 keeps blank rows at the top, so that a row's number is the one a person sees
-            sheet = reader.load_sheet(name, header_row=None, dtypes="string", skip_rows=0)
-            if sheet.visible != "visible":
-                book.doubts.append(Doubt(name, 0, "", "the sheet is hidden: it was not read"))
-                continue
-            rows = sheet.to_polars().rows()
-            yield name, [(number, [_cell(cell) for cell in row]) for number, row in enumerate(rows, start=1)]
-    except (zipfile.BadZipFile, fastexcel.FastExcelError) as error:
-        raise SheetError(f"{path.name}: not a readable .xlsx; {_READ}") from error
+def _codes_of(table: FieldList) -> dict[str, str]:
+    """The codes of each field, as a cell of a list would say them: ``1-Ativo; 2-Baixado``."""
+    name = "" if Column.NAME in table.columns else plain(table.titles[-1] if table.titles else table.sheet)
+    out: dict[str, list[str]] = {}
+    for row in table.rows:
+        name = plain(row[Column.NAME]) or name
+        code = row[Column.CODE] or row[Column.DOMAIN]
+        if code:
+            meaning = re.sub(r"\s*;\s*", ", ", row[Column.DESCRIPTION])
+            out.setdefault(name, []).append(f"{code} - {meaning or code}")
+    return {name: "; ".join(codes) for name, codes in out.items()}
 
 
-def _cell(cell: str | None) -> str:
-    """A cell's text; its line breaks, which part the codes of a domain, become ``; ``."""
-    lines = (_clean(line).strip(" ;") for line in (cell or "").splitlines())
-    return "; ".join(line for line in lines if line)
-
-
-def _csv(content: bytes, path: Path) -> Iterator[tuple[str, list[Row]]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    if "\x00" in text:
-        raise SheetError(f"{path.name}: not text; {_READ}")
-    tries = [_rows_of(text, delimiter) for delimiter in ";,\t|"]
-    best = max(tries, key=lambda rows: max((len(_header(cells)) for _, cells in rows[:200]), default=0))
-    yield path.name, best
-
-
-def _rows_of(text: str, delimiter: str) -> list[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows: list[Row] = []
-    last = 0
-    try:
-        for cells in reader:
-            rows.append((last + 1, [_cell(cell) for cell in cells]))
-            last = reader.line_num
-    except csv.Error:  # not parted by this one: a quote that never closes makes one huge cell
-        return []
-    return rows
+def _with_codes(each: FieldList, codes: Mapping[str, str]) -> FieldList:
+    rows = tuple(
+        replace(row, cells={**row.cells, Column.DOMAIN: codes[name]})
+        if (name := plain(row[Column.NAME])) in codes
+        else row
+        for row in each.rows
+    )
+    return replace(each, rows=rows)
 
 
 def _header(cells: Sequence[str]) -> dict[int, Column]:
@@ -165,7 +116,8 @@ def _header(cells: Sequence[str]) -> dict[int, Column]:
     says = set(found.values())
     filled = sum(1 for cell in cells if cell)
     numbers = any(re.fullmatch(r"[\d.,]+", cell) for cell in cells if cell)
-    good = Column.NAME in says or (Column.DESCRIPTION in says and bool({Column.START, Column.WIDTH} & says))
+    described = Column.DESCRIPTION in says and bool({Column.START, Column.WIDTH, Column.CODE} & says)
+    good = Column.NAME in says or described
     return found if good and says & _SPEAK_OF_FIELDS and len(found) * 2 >= filled and not numbers else {}
 
 
@@ -179,11 +131,15 @@ def _lists_of(sheet: str, rows: Sequence[Row], book: Workbook) -> Iterator[Field
     for place, (number, cells) in steps:
         filled = [cell for cell in cells if cell]
         found = _header(cells)
+        if found and body and not alone and _goes_on(found, columns, body, rows[place + 1 :]):
+            continue
         if found:
             yield from _finished(sheet, titles, columns, body, book)
             titles, alone, body = [text for _, text in alone], [], []
             columns, lower = _with_second_row(found, rows[place + 1 : place + 2])
             unread = [cell for at, cell in enumerate(cells) if cell and at not in columns]
+            if Column.CODE in columns.values() and set(columns.values()) & _FORMS:
+                unread += [cells[at] for at, column in found.items() if column is Column.CODE]
             if unread:
                 text = f"columns that are not known, and were not read: {', '.join(unread)}"
                 book.doubts.append(Doubt(sheet, number, "", text))
@@ -202,7 +158,19 @@ def _lists_of(sheet: str, rows: Sequence[Row], book: Workbook) -> Iterator[Field
 
 def _parts(columns: Mapping[int, Column]) -> bool:
     """Whether a field of this list cannot be a name alone: it needs a place."""
-    return bool({Column.START, Column.END, Column.WIDTH} & set(columns.values()))
+    return bool(_MEASURES & set(columns.values()))
+
+
+def _goes_on(
+    found: Mapping[int, Column], columns: Mapping[int, Column], body: Sequence[Row], rest: Sequence[Row]
+) -> bool:
+    """Whether a header row is that of the list repeated, as on each page, and no new record begins under it."""
+    start = next((place for place, column in columns.items() if column is Column.START), None)
+    following = next((cells for _, cells in rest if any(cells)), [])
+    if start is None or start >= len(following) or not set(found.items()) <= set(columns.items()):
+        return False
+    first, before = re.match(r"\d+", following[start]), re.match(r"\d+", body[-1][1][start])
+    return bool(first and before and int(first[0]) > int(before[0]))
 
 
 def _set_aside(sheet: str, alone: Sequence[tuple[int, str]], book: Workbook) -> None:
@@ -226,6 +194,9 @@ def _finished(
     """The list of a header row and the rows under it; none when there are no rows."""
     if not body:
         return
+    if not any(any(cells[place : place + 1]) for _, cells in body for place in columns):
+        return
+    body = _without_notes(sheet, columns, body, book)
     places = _one_name(columns, body)
     twice = {column.value for column in places.values() if list(places.values()).count(column) > 1}
     if twice - {Column.DESCRIPTION}:
@@ -246,18 +217,30 @@ def _finished(
     yield FieldList(sheet, tuple(titles), frozenset(places.values()), tuple(rows))
 
 
+def _without_notes(sheet: str, columns: Mapping[int, Column], body: Sequence[Row], book: Workbook) -> Sequence[Row]:
+    """The rows of a list with places that say a place or a form: the others are notes, and said."""
+    if not _parts(columns):
+        return body
+    forms = [place for place, column in columns.items() if column in _FORMS]
+    notes = [(number, cells) for number, cells in body if not any("".join(cells[at : at + 1]) for at in forms)]
+    if len(notes) == len(body):
+        return body
+    _set_aside(sheet, [(number, " | ".join(filter(None, cells))) for number, cells in notes], book)
+    return [row for row in body if row not in notes]
+
+
 def _one_name(columns: Mapping[int, Column], body: Sequence[Row]) -> dict[int, Column]:
     """The columns with one name among them: numbers are the order, a second text is the description."""
     out = dict(columns)
     names = [place for place, column in columns.items() if column is Column.NAME]
     for place in names:
         cells = [row[place] for _, row in body if place < len(row) and row[place]]
-        if all(cell.isdecimal() for cell in cells):
+        if all(re.fullmatch(r"\d+(?:\.0+)?", cell) for cell in cells):
             out[place] = Column.ORDER
     texts = [place for place in names if out[place] is Column.NAME]
     for place in texts[1:]:
         out[place] = Column.DESCRIPTION
-    if not texts:
+    if not texts and Column.CODE not in columns.values():
         described = next((place for place, column in out.items() if column is Column.DESCRIPTION), None)
         if described is not None:
             out[described] = Column.NAME

@@ -34,6 +34,7 @@ class Column(StrEnum):
     REQUIRED = "required"
     CONSTANT = "constant"
     DOMAIN = "domain"
+    CODE = "code"
     TIMES = "times"
     RECORD = "record"
     DESCRIPTION = "description"
@@ -42,21 +43,23 @@ class Column(StrEnum):
 _TITLES: Mapping[Column, str] = {
     Column.ORDER: "numero|n|no|nr|num|item|ordem|seq|sequencia|sequencial|numero campo|id",
     Column.NAME: "campo|campos|nome|nome campo|nome coluna|coluna|atributo|variavel|identificador|mnemonico|field|"
-    "field name|name|column|column name|nome logico|nome fisico",
+    "field name|name|column|column name|nome atributo|titulo|denominacao|titulo coluna|nome logico|nome fisico",
     Column.START: "inicio|posicao|posicoes|posicao inicial|pos inicial|pos inicio|pos ini|pos|de|inicial|posicao de|"
-    "posicao inicio|start|from|begin|position|start position|coluna inicial|byte inicial",
+    "posicao inicio|start|from|begin|position|start position|coluna inicial|byte inicial|from to|"
+    "start end|intervalo|faixa",
     Column.END: "fim|ate|posicao final|pos final|pos fim|posicao ate|posicao fim|final|termino|a|end|to|end position|"
     "coluna final|byte final",
     Column.WIDTH: "tamanho|tam|comprimento|comp|largura|bytes|caracteres|quantidade caracteres|qtd caracteres|qtde "
-    "caracteres|digitos|tamanho maximo|length|size|width|len",
-    Column.TYPE: "tipo|tipo dado|tipo dados|tipo campo|natureza|type|data type|datatype",
+    "caracteres|digitos|tamanho maximo|tamanho bytes|tamanho total|qtd bytes|length|size|width|len",
+    Column.TYPE: "tipo|tp|tipo dado|tipo dados|tipo campo|natureza|type|data type|datatype",
     Column.FORMAT: "formato|picture|pic|mascara|formato picture|picture formato|format|mask|tipo formato|formato campo",
     Column.DECIMALS: "decimais|casas decimais|casas|decimal|dec|numero decimais|qtd decimais|qtde decimais|precisao|"
     "decimals|scale",
-    Column.REQUIRED: "obrigatorio|obrigatoriedade|obrig|obr|preenchimento obrigatorio|required|mandatory",
+    Column.REQUIRED: "obrigatorio|obrigat|obrigatoriedade|obrig|obr|preenchimento obrigatorio|required|mandatory",
     Column.CONSTANT: "constante|valor fixo|fixo|conteudo fixo|constant",
     Column.DOMAIN: "dominio|dominios|valores|valores possiveis|valores validos|valores permitidos|conteudo|codigos|"
-    "lista valores|domain|values|allowed values",
+    "lista valores|valor|valor possivel|dominio valores|opcoes|domain|values|value|allowed values",
+    Column.CODE: "codigo|cod|code",
     Column.TIMES: "ocorrencias|ocorrencia|occurs|repeticoes|repeticao|vezes",
     Column.RECORD: "registro|tipo registro|record|record type|segmento|bloco",
     Column.DESCRIPTION: "descricao|descritivo|observacao|observacoes|obs|comentario|comentarios|significado|detalhe|"
@@ -64,12 +67,18 @@ _TITLES: Mapping[Column, str] = {
 }
 _COLUMNS = {title: column for column, titles in _TITLES.items() for title in titles.split("|")}
 _LINKING_WORDS = frozenset({"de", "do", "da", "dos", "das", "o"})
+_FIRST = frozenset(["inicio", "ini", "inicial", "de", "start", "from"])
+_LAST = frozenset(["ate", "fim", "final", "a", "to", "end"])
+_OF_A_SPAN = _FIRST | _LAST | frozenset(["posicao", "posicoes", "pos", "e", "position"])
 
 
 def column_of(title: str) -> Column | None:
     """What a column with this title says, or None when it is no title that is known."""
     for text in (title, re.sub(r"\([^)]*\)", " ", title)):
         words = plain(text)
+        parts = set(words.split())
+        if parts <= _OF_A_SPAN and parts & _FIRST and parts & _LAST:
+            return Column.START  # "Posição (de/até)": both in one cell
         shorter = [word for word in words.split() if word not in _LINKING_WORDS]
         ways = [words, " ".join(shorter), " ".join(shorter[:-1]) if shorter[-1:] == ["campo"] else ""]
         for way in ways:
@@ -83,6 +92,7 @@ def _set(text: str) -> frozenset[str]:
 
 
 YES = _set("s sim y yes x true verdadeiro obrigatorio required mandatory 1 m")
+TICKS = _set("✓ ✔ ☑")
 NO = _set("n nao no false falso opcional optional facultativo 0 op f")
 BLANKS = _set("branco brancos zero zeros espaco espacos")  # what a filler is said to hold
 
@@ -120,8 +130,8 @@ NUMBER = "number"  # a number that says nothing of its decimals
 TYPES: Mapping[str, FieldType | str] = {
     word: kind
     for kind, words in {
-        FieldType.TEXT: "x|a|an|c|alfa|alfanumerico|alfanum|alfabetico|alphanumeric|alpha|texto|text|string|str|char|"
-        "caracter|caractere|caracteres|varchar|varchar2|nvarchar",
+        FieldType.TEXT: "x|a|an|a n|alfa numerico|alf|c|alfa|alfanumerico|alfanum|alfabetico|alphanumeric|alpha|texto|"
+        "text|string|str|char|caracter|caractere|caracteres|varchar|varchar2|nvarchar",
         NUMBER: "n|9|num|numerico|numero|numeric|number|nro",
         FieldType.INTEGER: "inteiro|int|integer|bigint|smallint|long",
         FieldType.DECIMAL: "decimal|dec|valor|moeda|monetario|money|float|double|real",

@@ -9,7 +9,7 @@ import yaml
 
 from atom_pipeline.layout.model import RecordRole
 from atom_pipeline.layout.sheet_fields import SheetField
-from atom_pipeline.layout.sheets import SheetLayout, SheetRecord
+from atom_pipeline.layout.sheet_records import SheetLayout, SheetRecord
 
 _WIDTH = 120  # of a line, as in the documents written by hand
 
@@ -64,11 +64,18 @@ def _record(record: SheetRecord, *, fixed: bool) -> list[str]:
         lines.append(f"{indent}match: {_inline({'field': record.match[0], 'equals': record.match[1]})}")
     lines += [*_pairs({"description": record.description, "source": "spec"}, indent), f"{indent}fields:"]
     end = 0
-    for item in record.fields:
-        for doubt in item.doubts:
-            lines += _comments(f"{record.sheet}:{item.row}: {doubt}" if item.row else doubt, " " * 10)
-        lines += _flow(_keys(item, end, fixed=fixed), " " * 10)
-        end = (item.start or end + 1) + (item.width or 0) - 1
+    for block in record.blocks():
+        head, indent = block[0], " " * 10
+        if head.group:
+            lines += [f"{indent}- group: {head.group}", f"{indent}  times: {head.times}", f"{indent}  fields:"]
+            indent += " " * 4
+        for item in block:
+            for doubt in item.doubts:
+                lines += _comments(f"{record.sheet}:{item.row}: {doubt}" if item.row else doubt, indent)
+            lines += _flow(_keys(item, end, fixed=fixed and not item.group), indent)
+            end = (item.start or end + 1) + (item.width or 0) - 1
+        if head.group and head.start is not None:
+            end = head.start + sum(item.width or 0 for item in block) * head.times - 1
     return lines
 
 
@@ -81,7 +88,9 @@ def _keys(item: SheetField, end: int, *, fixed: bool) -> dict[str, Any]:
         keys["at"] = item.start
     if item.width is not None:
         keys["width"] = item.width
-    keys |= {key: value for key, value in item.keys.items() if key not in {"title", "description"}}
+    keys |= {
+        key: value for key, value in item.keys.items() if key not in {"title", "description"} and value is not False
+    }
     keys["description"] = item.keys.get("description", "")
     if not item.doubts:
         keys["source"] = "spec"

@@ -19,10 +19,11 @@ from atom_pipeline.layout.model import FieldType, Layout, Provenance, RecordRole
 from atom_pipeline.layout.reading import read_file
 from atom_pipeline.layout.sheet_differences import differences
 from atom_pipeline.layout.sheet_pictures import Picture, date_format_of, picture_of
-from atom_pipeline.layout.sheet_reading import SheetError
+from atom_pipeline.layout.sheet_files import SheetError
 from atom_pipeline.layout.sheet_words import Column, column_of
 from atom_pipeline.layout.sheet_writing import layout_document
-from atom_pipeline.layout.sheets import SheetLayout, read_sheet
+from atom_pipeline.layout.sheet_records import SheetLayout
+from atom_pipeline.layout.sheets import read_sheet
 
 Cells = list[object]
 TITLES: Cells = ["Campo", "Início", "Fim", "Tamanho", "Tipo", "Formato"]
