@@ -1,4 +1,4 @@
-"""``atom layout …``: list, show, check, document and import layouts; carry records to and from the bank's format."""
+"""``atom layout …``: list, show, check and document layouts; carry records to and from the bank's format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atom_pipeline.cli.console import console, parse_day, print_table
-from atom_pipeline.errors import AtomError, StructureError
+from atom_pipeline.cli.layout_import import import_sheet
+from atom_pipeline.errors import AtomError
 
 if TYPE_CHECKING:
     from atom_pipeline.layout.catalogue import Catalogue
@@ -57,7 +58,7 @@ def show(name: Name) -> None:
     """Show all that is known of a layout: names, policy, records, fields."""
     from atom_pipeline.pages.markdown import layout_page
 
-    catalogue, layout = _layout(name)
+    catalogue, layout = find_layout(name)
     console.print(layout_page(layout, catalogue.portfolio), markup=False)
 
 
@@ -108,7 +109,7 @@ def write(
     """Write records to the bank's format; columns left out are blank or the field's default."""
     from atom_pipeline.layout.writing import records_from_csv, write_file
 
-    layout = _layout(name)[1]
+    layout = find_layout(name)[1]
     on = day or date.today()
     written = write_file(layout, records_from_csv(layout, records, day=on), file, day=on)
     console.print(f"{file}: {written.rows} rows, {written.bytes} bytes, sha256 {written.sha256}")
@@ -124,7 +125,7 @@ def read(
     from atom_pipeline.layout.reading import read_file
     from atom_pipeline.layout.writing import records_to_csv
 
-    layout = _layout(name)[1]
+    layout = find_layout(name)[1]
     on = day or date.today()
     reading = read_file(layout, file, name=file.name, day=on, excel=file.suffix.lower() == ".xlsx")
     records_to_csv(layout, reading, records, day=on)
@@ -134,49 +135,6 @@ def read(
         shown = reading.rejects.select("linha", "campo", "motivo", "detalhe").head(50)
         print_table(f"{file.name}: refused rows", shown.columns, shown.iter_rows())
         raise typer.Exit(1)
-
-
-def import_sheet(
-    sheet: Annotated[Path, typer.Argument(help="A spreadsheet of field lists: .xlsx or .csv.", exists=True)],
-    name: Annotated[str | None, typer.Option("--name", help="The layout's name; default: the file's.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The document to write; default: NAME.yaml here.")] = None,
-    against: Annotated[
-        str | None, typer.Option("--against", help="Show what differs from this layout; writes only with --out.")
-    ] = None,
-) -> None:
-    """Make a layout of a spreadsheet's field lists, every doubt listed. Exit 1 while the document has findings."""
-    from atom_pipeline.layout.document import load_layout
-    from atom_pipeline.layout.sheet_differences import differences
-    from atom_pipeline.layout.sheet_writing import layout_document
-    from atom_pipeline.layout.sheets import read_sheet
-
-    layout = _layout(against)[1] if against else None
-    found = read_sheet(sheet, name)
-    for record in found.records:
-        size = f", {record.length} bytes" if record.length else ""
-        console.print(f"{record.name}: {len(record.fields)} fields{size}", markup=False)
-    if layout is not None:
-        changes = differences(found, layout.versions[-1])
-        rows = ((one.record, one.field, one.what, one.layout, one.sheet) for one in changes)
-        print_table(f"{sheet.name} against {layout.layout}", ("record", "field", "what", "layout", "sheet"), rows)
-        console.print(f"{len(changes)} differences.")
-    doubts = found.all_doubts()
-    console.print(f"{len(doubts)} doubts:")
-    for doubt in doubts:
-        console.print(f"  {doubt}", markup=False, soft_wrap=True)
-    if layout is not None and out is None:
-        return
-    target = out or Path(f"{found.name}.yaml")
-    if target.exists():
-        raise AtomError(f"{target} exists and was not written over: give another one with --out")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(layout_document(found), encoding="utf-8")
-    try:
-        load_layout(target)
-    except StructureError as error:
-        count = len(error.findings)
-        raise AtomError(f"{target} was written, with {count} findings to mend before it loads:\n{error}") from error
-    console.print(f"{target}: written, and it loads.", markup=False)
 
 
 def _catalogues() -> list[Catalogue]:
@@ -192,7 +150,8 @@ def _docs() -> Path:
     return PROJECT_ROOT / "docs" / "layouts"
 
 
-def _layout(name: str) -> tuple[Catalogue, Layout]:
+def find_layout(name: str) -> tuple[Catalogue, Layout]:
+    """A layout by its name, or as portfolio/layout. Raises AtomError."""
     portfolio, _, layout = name.rpartition("/")
     found = [
         (catalogue, catalogue.layouts[layout])

@@ -212,6 +212,7 @@ def _set_decimal(out: SheetField, place: Place, decimals: int | None, *, textual
             out.keys["thousands_mark"] = picture.thousands_mark
     elif not fixed:
         out.keys["decimal_mark"] = ","
+        out.guessed |= {"decimal_mark", "thousands_mark"}
         out.doubts.append("the sheet does not say the decimal mark: a comma was taken")
     out.may_be = frozenset({FieldType.DECIMAL})
 
@@ -251,6 +252,7 @@ def _set_sign(out: SheetField, place: Place) -> None:
     out.keys["signed"] = place.sign or "leading"
     if place.sign:
         return
+    out.guessed.add("signed")
     if out.width == picture.width + 1:
         out.doubts.append("one byte more than its digits, for a sign: taken as the first one (`signed: trailing` else)")
     else:

@@ -95,6 +95,7 @@ class SheetLayout:
     delimiter: str | None  # None: fixed width
     records: list[SheetRecord]
     doubts: list[Doubt] = field(default_factory=list)
+    delimiter_said: bool = True
 
     @property
     def fixed(self) -> bool:

@@ -55,14 +55,16 @@ def read_sheet(path: Path, name: str | None = None) -> SheetLayout:
     if len(records) > 1:
         match_apart(records)
     stage = stage_of(f"{plain(name or '')} {spoken}", path.name, book.doubts)
+    said = None if fixed else _delimiter(" ".join(titles), path, book)
     return SheetLayout(
         name or field_name(path.stem),
         titles[0] if titles else path.stem,
         path.name,
         stage,
-        None if fixed else _delimiter(" ".join(titles), path, book),
+        None if fixed else said or ";",
         records,
         book.doubts,
+        delimiter_said=said is not None,
     )
 
 
@@ -91,7 +93,7 @@ def _is_fixed(places: Sequence[Sequence[Place]], spoken: str, path: Path, book: 
     return fixed
 
 
-def _delimiter(titles: str, path: Path, book: Workbook) -> str:
+def _delimiter(titles: str, path: Path, book: Workbook) -> str | None:
     spoken = plain(titles)
     for words, mark in (("ponto e virgula", ";"), ("pipe", "|"), ("tab", "\t"), ("virgula", ",")):
         if re.search(rf"\b{words}", spoken):
@@ -101,7 +103,7 @@ def _delimiter(titles: str, path: Path, book: Workbook) -> str:
         return quoted[1]
     text = "the sheet does not say what parts the columns, nor whether titles stand in the first line: `;` and titles"
     book.doubts.append(Doubt(path.name, 0, "", text))
-    return ";"
+    return None
 
 
 def _record(each: FieldList, places: list[Place], lists: Sequence[FieldList], *, fixed: bool) -> SheetRecord:

@@ -7,80 +7,18 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from atom_pipeline.cli import app
 from atom_pipeline.errors import StructureError
-from atom_pipeline.layout.document import load_layout
-from atom_pipeline.layout.model import FieldType, Layout, Provenance, RecordRole
+from atom_pipeline.layout.model import FieldType, Provenance, RecordRole
 from atom_pipeline.layout.reading import read_file
-from atom_pipeline.layout.sheet_differences import differences
-from atom_pipeline.layout.sheet_pictures import Picture, date_format_of, picture_of
 from atom_pipeline.layout.sheet_files import SheetError
+from atom_pipeline.layout.sheet_pictures import Picture, date_format_of, picture_of
 from atom_pipeline.layout.sheet_words import Column, column_of
 from atom_pipeline.layout.sheet_writing import layout_document
-from atom_pipeline.layout.sheet_records import SheetLayout
 from atom_pipeline.layout.sheets import read_sheet
-
-Cells = list[object]
-TITLES: Cells = ["Campo", "Início", "Fim", "Tamanho", "Tipo", "Formato"]
-
-
-def workbook(path: Path, **sheets: list[Cells]) -> Path:
-    """An .xlsx with these sheets; a row of one text in its first cell is merged over six, as title rows are."""
-    book = xlsxwriter.Workbook(str(path))
-    for name, rows in sheets.items():
-        sheet = book.add_worksheet(name)
-        for number, row in enumerate(rows):
-            if len(row) == 1:
-                sheet.merge_range(number, 0, number, 5, row[0])
-            else:
-                sheet.write_row(number, 0, row)
-    book.close()
-    return path
-
-
-def sheet_of(tmp_path: Path, *rows: Cells, titles: Cells = TITLES, name: str = "lista.xlsx") -> SheetLayout:
-    """The layout of a workbook with one sheet: a header row and these rows under it."""
-    return read_sheet(workbook(tmp_path / name, Plan1=[titles, *rows]))
-
-
-def doubts(sheet: SheetLayout, field: str) -> list[str]:
-    return [doubt.message for doubt in sheet.all_doubts() if doubt.field == field]
-
-
-def loaded(sheet: SheetLayout, folder: Path) -> Layout:
-    path = folder / f"{sheet.name}.yaml"
-    path.write_text(layout_document(sheet), encoding="utf-8")
-    return load_layout(path)
-
-
-def two_records(path: Path) -> Path:
-    return workbook(
-        path,
-        Header=[
-            ["LAYOUT DE ACORDOS"],
-            ["Registro Header"],
-            ["Campo", "Posição", None, "Tam.", "Tipo", "Descrição", "Conteúdo"],
-            [None, "De", "Até"],
-            ["Tipo de registro", 1, 1, 1, "N", "Tipo do registro", "0"],
-            ["Data de geração", 2, 9, 8, "N", "No formato DDMMAAAA"],
-            ["Filler", 10, 38, 29, "X", "Brancos"],
-        ],
-        Detalhe=[
-            [],
-            ["Nº", "Descrição do campo", "Picture", "Pos. inicial", "Pos. final", "Obrigatório?", "Valores possíveis"],
-            [1, "Tipo de registro", "9(1)", 1, 1, "Sim", "1"],
-            [2, "Contrato", "9(10)", 2, 11, "Sim"],
-            [3, "Valor da parcela", "9(13)V99", 12, 26, "N"],
-            [4, "Vencimento", "DDMMAAAA", 27, 34],
-            [5, "Situação", "X(02)", 35, 36, None, "A1-Ativo\nB2 - Baixado"],
-            [6, "UF", "X(2)", 37, 38],
-        ],
-    )
+from tests.layout.field_lists import TITLES, Cells, doubts, loaded, sheet_of, two_records, workbook
 
 
 def test_two_sheets_become_two_records_that_load_and_read_a_file(tmp_path: Path) -> None:
@@ -120,6 +58,14 @@ def test_two_sheets_become_two_records_that_load_and_read_a_file(tmp_path: Path)
         ("Descrição do campo", Column.DESCRIPTION),
         ("Domínio", Column.DOMAIN),
         ("Nº", Column.ORDER),
+        ("Posição (de/até)", Column.START),
+        ("Pos. Inicial/Final", Column.START),
+        ("Máscara", Column.FORMAT),
+        ("Casas", Column.DECIMALS),
+        ("from", Column.START),
+        ("TO", Column.END),
+        ("Mandatory", Column.REQUIRED),
+        ("Observação", Column.DESCRIPTION),
         ("Responsável", None),
     ],
 )
@@ -140,6 +86,10 @@ def test_a_column_is_known_by_its_names(title: str, column: Column | None) -> No
         ("VARCHAR(60)", Picture(False, 60)),
         ("ZZZ.ZZ9,99", Picture(True, 10, 2, decimal_mark=",", thousands_mark=".")),
         ("9(5).99", Picture(True, 8, 2, decimal_mark=".")),
+        ("X(01)", Picture(False, 1)),
+        ("X10", Picture(False, 10)),
+        ("A-040", Picture(False, 40)),
+        ("N13,2", Picture(True, 13, 2)),
         ("X", None),
         ("9", None),
         ("Texto livre", None),
@@ -192,7 +142,7 @@ def test_an_unknown_type_is_read_as_text_and_is_a_doubt_above_its_field(tmp_path
     assert doubts(sheet, "enigma") == ["the type is not known: ZORG", "read as text"]
     lines = [line.strip() for line in layout_document(sheet).splitlines()]
     place = next(number for number, line in enumerate(lines) if line.startswith("- {name: enigma"))
-    assert lines[place - 2] == "# doubt: Plan1:3: the type is not known: ZORG"
+    assert lines[place - 2] == "# doubt: lista.csv:3: the type is not known: ZORG"
     assert loaded(sheet, tmp_path).versions[0].records[0].field("enigma").type is FieldType.TEXT
 
 
@@ -345,86 +295,24 @@ def test_sheets_that_are_no_field_list_and_unknown_columns_are_doubts(tmp_path: 
     assert any(name == "Capa" and "was not read" not in text for name, text in told)
 
 
-@pytest.mark.parametrize("name", ["layout.xls", "layout.cpy", "layout.txt"])
-def test_other_kinds_of_file_are_refused_with_what_is_read(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("01 REGISTRO.", encoding="utf-8")
-    with pytest.raises(SheetError, match=r"is not read.*what is read: \.xlsx .* and \.csv"):
-        read_sheet(tmp_path / name)
+def test_other_kinds_of_file_are_refused_with_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "layout.pdf").write_text("01 REGISTRO.", encoding="utf-8")
+    with pytest.raises(SheetError, match=r"is not read.*what is read: \.xlsx, \.xlsm and \.xls.*copybooks"):
+        read_sheet(tmp_path / "layout.pdf")
 
 
 def test_a_file_that_only_has_the_name_of_a_workbook_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.xlsx").write_bytes(b"not a workbook")
-    with pytest.raises(SheetError, match=r"not a readable \.xlsx"):
-        read_sheet(tmp_path / "x.xlsx")
+    (tmp_path / "x.xlsx").write_bytes(b"PK\x03\x04not a workbook")
+    (tmp_path / "y.xls").write_bytes(b"\xd0\xcf\x11\xe0not a workbook")
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(SheetError, match=r"not a readable workbook"):
+            read_sheet(path)
 
 
 def test_a_sheet_without_a_header_row_says_what_one_needs(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("1;2;3\n4;5;6\n", encoding="utf-8")
     with pytest.raises(SheetError, match="a header row needs a column such as campo or nome"):
         read_sheet(tmp_path / "x.csv")
-
-
-def test_against_a_layout_each_field_that_differs_is_told(tmp_path: Path) -> None:
-    before = sheet_of(
-        tmp_path,
-        ["contrato", 1, 10, 10, "N"],
-        ["valor", 11, 25, 15, "N", "9(13)V99"],
-        ["data", 26, 33, 8, "N", "AAAAMMDD"],
-        ["loja", 34, 35, 2, "X"],
-        ["plano", 36, 37, 2, "X"],
-    )
-    version = loaded(before, tmp_path).versions[0]
-    assert differences(before, version) == []
-    after = sheet_of(
-        tmp_path,
-        ["contrato", 1, 12, 12, "N"],
-        ["valor", 13, 27, 15, "N", "9(12)V999"],
-        ["data", 28, 35, 8, "N", "DDMMAAAA"],
-        ["filial", 36, 37, 2, "N"],
-        ["canal", 38, 40, 3, "X"],
-    )
-    told = [(one.field, one.what, one.layout, one.sheet) for one in differences(after, version)]
-    assert told == [
-        ("", "length", "37 bytes", "40 bytes"),
-        ("plano", "renamed", "plano", "filial"),
-        ("contrato", "resized", "10", "12"),
-        ("valor", "moved", "11-25", "13-27"),
-        ("valor", "retyped", "decimal 2", "decimal 3"),
-        ("data", "moved", "26-33", "28-35"),
-        ("data", "retyped", "date AAAAMMDD", "date DDMMAAAA"),
-        ("loja", "missing", "34-35", ""),
-        ("plano", "retyped", "text", "digits"),
-        ("canal", "new", "", "38-40 text"),
-    ]
-
-
-def test_the_command_writes_the_document_once_and_lists_the_doubts(tmp_path: Path) -> None:
-    source, out = two_records(tmp_path / "acordos.xlsx"), tmp_path / "novo" / "acordos.yaml"
-    first = CliRunner().invoke(app, ["layout", "import", str(source), "--out", str(out), "--name", "acordos_novos"])
-    assert first.exit_code == 0, first.output
-    assert "written, and it loads" in first.output
-    assert "the sheet does not say the file's name" in first.output
-    assert load_layout(out).layout == "acordos_novos"
-    second = CliRunner().invoke(app, ["layout", "import", str(source), "--out", str(out)])
-    assert second.exit_code == 1
-    assert "was not written over" in str(second.exception)
-
-
-def test_the_command_against_a_layout_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = two_records(tmp_path / "acordos.xlsx")
-    monkeypatch.chdir(tmp_path)
-    shown = CliRunner().invoke(app, ["layout", "import", str(source), "--against", "remessa_baixa"])
-    assert shown.exit_code == 0, shown.output
-    assert "302 bytes" in shown.output
-    assert list(tmp_path.glob("*.yaml")) == []
-
-
-def test_the_command_says_which_findings_remain(tmp_path: Path) -> None:
-    source = workbook(tmp_path / "x.xlsx", Plan1=[TITLES, ["a", 1, 5, 5, "X"], ["b", 4, 9, 6, "X"]])
-    shown = CliRunner().invoke(app, ["layout", "import", str(source), "--out", str(tmp_path / "x.yaml")])
-    assert shown.exit_code == 1
-    assert "field b overlaps the one before it" in str(shown.exception)
-    assert (tmp_path / "x.yaml").is_file()
 
 
 @settings(max_examples=25, deadline=None)
@@ -439,16 +327,3 @@ def test_whatever_a_description_holds_the_document_loads(
     path.write_text("\n".join(["campo;picture;descrição", *rows]), encoding="utf-8", newline="")
     layout = loaded(read_sheet(path), folder)
     assert [field.name for field in layout.versions[0].records[0].fields] == [f"f{n}" for n in range(len(texts))]
-
-
-def test_a_column_is_paired_with_the_field_of_its_title(tmp_path: Path) -> None:
-    titles: Cells = ["Coluna", "Tipo"]
-    text = layout_document(sheet_of(tmp_path, ["OperOriginal", "Texto"], ["Vl. Dívida", "Texto"], titles=titles))
-    path = tmp_path / "lista.yaml"
-    path.write_text(text.replace("name: oper_original", "name: contrato"), encoding="utf-8")
-    version = load_layout(path).versions[0]
-    after = sheet_of(tmp_path, ["VL_DIVIDA", "Texto"], ["OPERORIGINAL", "Texto"], titles=titles)
-    assert [(one.field, one.what, one.layout, one.sheet) for one in differences(after, version)] == [
-        ("contrato", "moved", "column 1", "column 2"),
-        ("vl_divida", "moved", "column 2", "column 1"),
-    ]
