@@ -13,6 +13,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from atom_pipeline.errors import AtomError
@@ -138,13 +139,13 @@ def _as_seen(sheet: Sheet, doubts: list[Doubt]) -> list[Row]:
     def told(number: int, text: str) -> None:
         doubts.append(Doubt(sheet.name, number, "", text))
 
-    hidden = [column for column in sheet.hidden_columns if any(_take(cells, column) for cells in rows.values())]
+    taken = {column: [_take(cells, column) for cells in rows.values()] for column in sheet.hidden_columns}
+    hidden = [column for column, held in taken.items() if any(held)]
     if hidden:
         told(0, f"hidden columns were not read: {', '.join(map(_letters, hidden))}")
-    for number, column in sheet.struck:
-        taken = _take(rows.get(number, []), column)
-        if taken:
-            told(number, f"struck out, not read: {taken}")
+    struck = [(number, text) for number, column in sheet.struck if (text := _take(rows.get(number, []), column))]
+    for number, of_row in groupby(struck, key=lambda one: one[0]):
+        told(number, f"struck out, not read: {' | '.join(text for _, text in of_row)}")
     for number, column in sheet.uncalculated:
         _take(rows.get(number, []), column)
         text = "a formula without a result was taken for an empty cell: open the sheet, save it, and import it again"

@@ -136,7 +136,7 @@ def _lists_of(sheet: str, rows: Sequence[Row], book: Workbook) -> Iterator[Field
         if found:
             yield from _finished(sheet, titles, columns, body, book)
             titles, alone, body = [text for _, text in alone], [], []
-            columns, lower = _with_second_row(found, rows[place + 1 : place + 2])
+            columns, lower = _with_second_row(found, cells, rows[place + 1 : place + 2])
             unread = [cell for at, cell in enumerate(cells) if cell and at not in columns]
             if Column.CODE in columns.values() and set(columns.values()) & _FORMS:
                 unread += [cells[at] for at, column in found.items() if column is Column.CODE]
@@ -179,10 +179,13 @@ def _set_aside(sheet: str, alone: Sequence[tuple[int, str]], book: Workbook) -> 
         book.doubts.append(Doubt(sheet, number, "", f"stands alone, taken for a title or a note: {shown}"))
 
 
-def _with_second_row(upper: dict[int, Column], below: Sequence[Row]) -> tuple[dict[int, Column], bool]:
+def _with_second_row(
+    upper: dict[int, Column], titles: Sequence[str], below: Sequence[Row]
+) -> tuple[dict[int, Column], bool]:
     """The columns when a second row of titles follows (``Posição`` over ``De`` and ``Até``), and whether one does."""
     cells = below[0][1] if below else []
-    lower = {place: column_of(cell) for place, cell in enumerate(cells) if cell}
+    merged = {place for place, (title, cell) in enumerate(zip(titles, cells, strict=False)) if title == cell}
+    lower = {place: column_of(cell) for place, cell in enumerate(cells) if cell and place not in merged}
     if not lower or not all(lower.values()) or not {Column.START, Column.END} & set(lower.values()):
         return upper, False
     return {**upper, **{place: column for place, column in lower.items() if column}}, True

@@ -53,8 +53,8 @@ _TITLES: Mapping[Column, str] = {
     "caracteres|digitos|tamanho maximo|tamanho bytes|tamanho total|qtd bytes|length|size|width|len",
     Column.TYPE: "tipo|tp|tipo dado|tipo dados|tipo campo|natureza|type|data type|datatype",
     Column.FORMAT: "formato|picture|pic|mascara|formato picture|picture formato|format|mask|tipo formato|formato campo",
-    Column.DECIMALS: "decimais|casas decimais|casas|decimal|dec|numero decimais|qtd decimais|qtde decimais|precisao|"
-    "decimals|scale",
+    Column.DECIMALS: "decimais|casas decimais|casas|casas dec|decimal|dec|numero decimais|qtd decimais|qtde decimais|"
+    "precisao|decimals|scale",
     Column.REQUIRED: "obrigatorio|obrigat|obrigatoriedade|obrig|obr|preenchimento obrigatorio|required|mandatory",
     Column.CONSTANT: "constante|valor fixo|fixo|conteudo fixo|constant",
     Column.DOMAIN: "dominio|dominios|valores|valores possiveis|valores validos|valores permitidos|conteudo|codigos|"

@@ -116,6 +116,15 @@ def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sheets(content: bytes) -> list[Sheet]:
+    if content.startswith(b"PK"):
+        # a style or part that the library does not take: the values alone are read then, and `looked_at` says so
+        with suppress(ValueError, TypeError, KeyError, AttributeError, IndexError, SyntaxError, zipfile.BadZipFile):
+            return _seen_sheets(content)
+    return _plain_sheets(content)
+
+
+def _plain_sheets(content: bytes) -> list[Sheet]:
+    """The values alone."""
     import fastexcel
 
     reader = fastexcel.read_excel(content)
@@ -125,15 +134,11 @@ def _sheets(content: bytes) -> list[Sheet]:
         loaded = reader.load_sheet(name, header_row=None, dtypes="string", skip_rows=0)
         rows = [(number, [cell or "" for cell in row]) for number, row in enumerate(loaded.to_polars().rows(), start=1)]
         sheets.append(Sheet(name, loaded.visible == "visible", [(number, row) for number, row in rows if any(row)]))
-    if content.startswith(b"PK"):
-        # a style or part that the library does not take: the values are there, `looked_at` says the rest
-        with suppress(ValueError, TypeError, KeyError, AttributeError, IndexError, SyntaxError, zipfile.BadZipFile):
-            _add_what_is_seen(content, {sheet.name: sheet for sheet in sheets})
     return sheets
 
 
-def _add_what_is_seen(content: bytes, sheets: dict[str, Sheet]) -> None:
-    """What the values alone do not tell: merged, hidden and struck out cells, formulas that were never calculated."""
+def _seen_sheets(content: bytes) -> list[Sheet]:
+    """Values, and what they alone do not tell: merged, hidden and struck out cells, formulas never calculated."""
     import warnings
 
     from openpyxl import load_workbook
@@ -142,23 +147,40 @@ def _add_what_is_seen(content: bytes, sheets: dict[str, Sheet]) -> None:
     with warnings.catch_warnings():  # of extensions it does not keep, which nothing here needs
         warnings.simplefilter("ignore")
         book = load_workbook(io.BytesIO(content))
+        results = load_workbook(io.BytesIO(content), data_only=True)
+    sheets = []
     for seen in book.worksheets:
-        sheet = sheets.get(seen.title)
-        if sheet is None:
-            continue
-        for letter, column in seen.column_dimensions.items():
-            if column.hidden:
-                first = column.min or column_index_from_string(letter)
-                sheet.hidden_columns += range(first, min(column.max or first, seen.max_column) + 1)
-        sheet.hidden_rows += [number for number, row in seen.row_dimensions.items() if row.hidden]
-        rows = dict(sheet.rows)
+        sheet = Sheet(seen.title, seen.sheet_state == "visible", [], looked_at=True)
+        rows: dict[int, list[str]] = {}
+        # its own table of the cells that there are: a stray one in the last row makes every other way endless
+        for (row, column), cell in sorted(seen._cells.items()):
+            result = results[seen.title]._cells.get((row, column))
+            text = _text(result.value if result is not None else None)
+            if cell.data_type == "f" and text in {"", "0"}:
+                sheet.uncalculated.append((row, column))
+            if text and cell.font is not None and cell.font.strike:
+                sheet.struck.append((row, column))
+            if text:
+                cells = rows.setdefault(row, [])
+                cells += [""] * (column - len(cells))
+                cells[column - 1] = text
         for merged in seen.merged_cells.ranges:
             _fill_down(rows, merged)
-        for cells in seen.iter_rows():
-            for cell in cells:
-                _look_at(cell, rows, sheet)
-        sheet.rows = sorted((number, cells) for number, cells in rows.items() if any(cells))
-        sheet.looked_at = True
+        for letter, dimension in seen.column_dimensions.items():
+            if dimension.hidden:
+                first = dimension.min or column_index_from_string(letter)
+                sheet.hidden_columns += range(first, min(dimension.max or first, seen.max_column) + 1)
+        sheet.hidden_rows += [number for number, row in seen.row_dimensions.items() if row.hidden]
+        sheet.rows = sorted(rows.items())
+        sheets.append(sheet)
+    return sheets
+
+
+def _text(value: object) -> str:
+    """A cell's value as a person reads it: 10.0 is 10."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
 
 
 def _fill_down(rows: dict[int, list[str]], merged: Any) -> None:
@@ -168,20 +190,10 @@ def _fill_down(rows: dict[int, list[str]], merged: Any) -> None:
     if not value or merged.min_col != merged.max_col:
         return
     for number in range(merged.min_row + 1, merged.max_row + 1):
-        cells = rows.get(number)
-        if cells is not None and merged.min_col <= len(cells):
+        if number in rows:
+            cells = rows[number]
+            cells += [""] * (merged.min_col - len(cells))
             cells[merged.min_col - 1] = cells[merged.min_col - 1] or value
-
-
-def _look_at(cell: Any, rows: dict[int, list[str]], sheet: Sheet) -> None:
-    if cell.value is None:
-        return
-    if cell.font is not None and cell.font.strike:
-        sheet.struck.append((cell.row, cell.column))
-    cells = rows.get(cell.row, [])
-    known = cells[cell.column - 1] if cell.column <= len(cells) else ""
-    if cell.data_type == "f" and known in {"", "0"}:
-        sheet.uncalculated.append((cell.row, cell.column))
 
 
 if __name__ == "__main__":
