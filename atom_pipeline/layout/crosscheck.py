@@ -109,9 +109,14 @@ def _versions(document: Document[Layout]) -> Iterator[tuple[Version, Loc]]:
         yield version, ("versions", number)
 
 
+def _is_of_the_base(layout: Layout) -> bool:
+    """Whether the rules of the base take its rows. A layout that was only imported from a sheet is for commands."""
+    return layout.direction == "in" or (layout.direction == "import" and layout.stage is Stage.BASE)
+
+
 def _fields_of_the_stage(document: Document[Layout]) -> Iterator[Finding]:
     needs = NEEDS.get(document.value.stage)
-    if needs is None or document.value.direction == "out":
+    if needs is None or not _is_of_the_base(document.value):
         return
     for version, loc in _versions(document):
         have = {name for record in version.details for name in record.by_name}
@@ -159,7 +164,7 @@ def _names_of_the_portfolio(
 
 def _columns_of_contratos(portfolio: Document[Portfolio], layouts: Sequence[Document[Layout]]) -> Iterator[Finding]:
     for document in layouts:
-        if document.value.stage is not Stage.REMESSA or document.value.direction == "out":
+        if document.value.stage is not Stage.REMESSA or not _is_of_the_base(document.value):
             continue
         for version, _ in _versions(document):
             have = {name for record in version.details for name in record.by_name}
@@ -208,7 +213,7 @@ def _canonical_contrato(portfolio: Portfolio, layouts: Sequence[Document[Layout]
     """One form of contrato in every file: a spreadsheet eats leading zeros, and contracts would not meet."""
     length = portfolio.contrato_digits
     for document in layouts if length is not None else ():
-        if document.value.direction == "out":
+        if not _is_of_the_base(document.value):
             continue
         for version, loc in _versions(document):
             for number, record in enumerate(version.records):
