@@ -180,14 +180,14 @@ def _files(
 
 def _of_folder(catalogue: Catalogue, layout: Layout, folder: Path) -> Iterator[SampleFile]:
     """The files below a folder whose name, and content where several layouts have that name, are of the layout."""
-    from atom_pipeline.layout.names import match_name
+    from atom_pipeline.layout.names import match_layout, match_name
     from atom_pipeline.layout.reading import sniff
     from atom_pipeline.layout.sniffing import HEAD_BYTES
 
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        matches = {match.layout.layout: match.layout for match in match_name(catalogue, path.name)}
-        if layout.layout not in matches:
+        if match_layout(layout, catalogue.portfolio.ascob, path.name) is None:
             continue
+        matches = {match.layout.layout: match.layout for match in match_name(catalogue, path.name)}
         if len(matches) > 1:
             with path.open("rb") as file:
                 told = sniff(list(matches.values()), file.read(HEAD_BYTES))

@@ -189,9 +189,8 @@ def _fill_down(rows: dict[int, list[str]], merged: Any) -> None:
     value = top[merged.min_col - 1] if merged.min_col <= len(top) else ""
     if not value or merged.min_col != merged.max_col:
         return
-    for number in range(merged.min_row + 1, merged.max_row + 1):
-        if number in rows:
-            cells = rows[number]
+    for number, cells in rows.items():
+        if merged.min_row < number <= merged.max_row:
             cells += [""] * (merged.min_col - len(cells))
             cells[merged.min_col - 1] = cells[merged.min_col - 1] or value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from atom_pipeline.layout.sheet_writing import layout_document
 from atom_pipeline.layout.sheets import read_sheet
 from atom_pipeline.sample import generate
 from resources.settings import PROJECT_ROOT
-from tests.layout.field_lists import TITLES, Cells, loaded, sheet_of, two_records, workbook
+from tests.layout.field_lists import TITLES, Cells, loaded, sheet_of, text_list, two_records, workbook
 
 CATALOGUE = load_catalogue(PROJECT_ROOT / "layouts" / "banco_pan_veiculos")
 TYPES = {
@@ -254,6 +255,39 @@ def test_the_command_says_which_of_the_files_given_would_stop(tmp_path: Path) ->
     assert "STOPS LOADING" in other.output
     assert "AAAAMMDD" in other.output
     assert list(Path.cwd().glob("exclusao*.yaml")) == []
+
+
+def test_a_sheet_becomes_a_layout_of_a_portfolio_that_is_checked_read_and_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What docs/bring-your-layout.md shows."""
+    folder = tmp_path / "layouts" / CATALOGUE.folder.name
+    shutil.copytree(CATALOGUE.folder, folder)
+    monkeypatch.setenv("ATOM_LAYOUTS", str(folder.parent))
+    titles: Cells = ["Campo", "Posição (de/até)", "Picture", "Observação"]
+    rows: list[Cells] = [["NR_CONTRATO", "001-010", "9(10)", None], ["DT_PAGTO", "011-018", "9(8)", None]]
+    sheet = text_list(tmp_path / "retorno.csv", ["Retorno"], titles, *rows)
+    made = CliRunner().invoke(app, ["layout", "import", str(sheet), "--out", str(folder / "retorno.yaml")])
+    assert made.exit_code == 0, made.output
+    assert "it may be DDMMAAAA" in made.output
+    document = (folder / "retorno.yaml").read_text(encoding="utf-8")
+    (folder / "retorno.yaml").write_text(document.replace("AAAAMMDD,", "DDMMAAAA,"), encoding="utf-8")
+    assert "retorno" in load_catalogue(folder).layouts  # what `atom layout check` asks, pages aside
+    file, records = tmp_path / "retorno_20230804.txt", tmp_path / "registros.csv"
+    file.write_bytes(b"000000004204082023\r\n000000004331122023\r\n")
+    read = CliRunner().invoke(app, ["layout", "read", "retorno", str(file), str(records)])
+    assert (read.exit_code, records.read_text().splitlines()[1:]) == (
+        0,
+        ["0000000042,2023-08-04", "0000000043,2023-12-31"],
+    )
+    rows[1][2] = "AAAAMMDD"
+    newer = text_list(tmp_path / "novo.csv", ["Retorno"], titles, *rows)
+    told = CliRunner().invoke(app, ["layout", "import", str(newer), "--against", "retorno", "--samples", str(tmp_path)])
+    assert told.exit_code == 1
+    assert (
+        "retorno_20230804.txt: dt_pagto: DATA (esperado data AAAAMMDD; veio '99999999'): 2 rows, lines 1, 2"
+        in told.output
+    )
 
 
 def test_a_document_whose_doubts_were_settled_is_compared_in_the_place_of_its_sheet(tmp_path: Path) -> None:

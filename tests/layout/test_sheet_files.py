@@ -9,6 +9,7 @@ import pytest
 import xlsxwriter
 
 from atom_pipeline.layout.sheet_files import SheetError
+from atom_pipeline.layout.sheet_records import SheetLayout
 from atom_pipeline.layout.sheets import read_sheet
 from tests.layout.field_lists import TITLES, Cells, doubts, loaded, sheet_of, text_list
 
@@ -64,9 +65,15 @@ def analysts_workbook(path: Path) -> Path:
     return path
 
 
-def test_an_analysts_workbook_becomes_the_layout_that_is_seen_on_it(tmp_path: Path) -> None:
-    sheet = read_sheet(analysts_workbook(tmp_path / "retorno v3.xlsx"))
-    record = loaded(sheet, tmp_path).versions[0].records[0]
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> SheetLayout:
+    """The analyst's workbook as it was read; it was saved as one with macros."""
+    made = analysts_workbook(tmp_path_factory.mktemp("sheet") / "retorno v3.xlsx")
+    return read_sheet(made.rename(made.with_suffix(".xlsm")))
+
+
+def test_an_analysts_workbook_becomes_the_layout_that_is_seen_on_it(seen: SheetLayout, tmp_path: Path) -> None:
+    record = loaded(seen, tmp_path).versions[0].records[0]
     assert [(field.name, field.width, field.type.value) for field in record.fields] == [
         ("tipo_de_registro", 1, "text"),
         ("numero_do_contrato", 10, "digits"),
@@ -81,8 +88,8 @@ def test_an_analysts_workbook_becomes_the_layout_that_is_seen_on_it(tmp_path: Pa
     assert [field.required for field in record.fields] == [True, True, True, False, False, False]
 
 
-def test_what_is_not_seen_or_not_understood_of_a_workbook_is_told(tmp_path: Path) -> None:
-    told = "\n".join(str(doubt) for doubt in read_sheet(analysts_workbook(tmp_path / "x.xlsx")).all_doubts())
+def test_what_is_not_seen_or_not_understood_of_a_workbook_is_told(seen: SheetLayout) -> None:
+    told = "\n".join(str(doubt) for doubt in seen.all_doubts())
     for text in (
         "Detalhe: hidden columns were not read: C",
         "Detalhe:12: struck out, not read: Uso antigo | 35 | 44 | 10 | A | N",
@@ -213,3 +220,14 @@ def test_a_field_that_repeats_becomes_a_group(tmp_path: Path) -> None:
 def test_types_are_known_by_what_people_call_them(tmp_path: Path, text: str, kind: str) -> None:
     sheet = sheet_of(tmp_path, ["cod_loja", 1, 2, 2, text])
     assert (sheet.records[0].fields[0].type.value, doubts(sheet, "cod_loja")) == (kind, [])
+
+
+def test_a_stray_cell_in_the_last_row_and_column_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lista.xlsx"
+    book = xlsxwriter.Workbook(str(path))
+    sheet = book.add_worksheet()
+    for number, row in enumerate([["Campo", "Tamanho", "Tipo"], ["uf", 2, "X"]]):
+        sheet.write_row(number, 0, row)
+    sheet.write(2**20 - 1, 2**14 - 1, "x")
+    book.close()
+    assert [item.name for item in read_sheet(path).records[0].fields] == ["uf"]
