@@ -50,7 +50,7 @@ def measure(row: FieldRow) -> Place:
         place.start, place.end, place.spanned = int(span[1]), int(span[2]), True
     else:
         place.start, place.end = _number(start, "start", place), _number(end, "end", place)
-    if width and picture_of(width) is None:
+    if width and (_is_plain(width) or picture_of(width) is None):
         summed = _SUM.fullmatch(width)
         found = _NUMBER.fullmatch(width)
         if summed:
@@ -101,8 +101,14 @@ def placed(places: Sequence[Place]) -> list[Place]:
 
 def _picture(row: FieldRow) -> Picture | None:
     """The first picture among the cells that may hold one."""
-    found = (picture_of(row[column]) for column in (Column.FORMAT, Column.TYPE, Column.WIDTH))
+    width = "" if _is_plain(row[Column.WIDTH]) else row[Column.WIDTH]  # a length of 99 or 9.0 is no picture
+    found = (picture_of(text) for text in (row[Column.FORMAT], row[Column.TYPE], width))
     return next((picture for picture in found if picture is not None), None)
+
+
+def _is_plain(width: str) -> bool:
+    """Whether a length is a number alone, decimals of its own or not."""
+    return bool(_NUMBER.fullmatch(width) or _SUM.fullmatch(width))
 
 
 def _number(cell: str, what: str, place: Place) -> int | None:

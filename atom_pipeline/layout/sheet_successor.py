@@ -17,7 +17,17 @@ from atom_pipeline.layout.sheet_pairs import paired_fields, paired_records
 from atom_pipeline.layout.sheet_records import SheetLayout
 
 _RULES = ("type_severity", "domain_severity", "range_severity", "minimum", "maximum", "checks", "personal")
-_WRITTEN = ("suffix", "zero_pad", "strip_zeros", "thousands_mark", "decimal_mark", "signed", "format", "decimals")
+_WRITTEN = (
+    "suffix",
+    "sequence",
+    "zero_pad",
+    "strip_zeros",
+    "thousands_mark",
+    "decimal_mark",
+    "signed",
+    "format",
+    "decimals",
+)
 _NUMBERS = frozenset({FieldType.INTEGER, FieldType.DECIMAL})
 Pairs = Mapping[str, tuple[str, Mapping[str, str]]]  # record of the layout: that of the sheet, and names of fields
 
@@ -53,6 +63,8 @@ def successor(layout: Layout, sheet: SheetLayout, document: Layout, *, whole: bo
         pairs[record.name] = (other.name, {field.name: item.name for field, item in both})
         if not whole:
             kept[other.name] = _filled_in(record, kept[other.name], both)
+            if record.joins in others:
+                kept[other.name] = kept[other.name].model_copy(update={"joins": others[record.joins].name})
     details = {record.name for record in before.details}
     names = {name: after for record, (_, own) in pairs.items() if record in details for name, after in own.items()}
     if not whole:
@@ -82,7 +94,14 @@ def _filled_in(record: Record, given: Record, both: list[tuple[Field, SheetField
             person = names.get(own.person_type or "")
             field = _field(own, field, item).model_copy(update={"person_type": person})
         fields.append(field)
-    return given.model_copy(update={"items": tuple(fields), "required": record.required})
+    gives = tuple(names[name] for name in record.gives if name in names)
+    update: dict[str, Any] = {"items": tuple(fields), "required": record.required, "gives": gives}
+    if record.match is not None and given.match is not None and all(one.field in names for one in record.match.also):
+        also = [one.model_copy(update={"field": names[one.field]}) for one in record.match.also]
+        update["match"] = given.match.model_copy(update={"also": tuple(also)})
+    if record.role is not given.role:  # a lot's header is one to a sheet
+        update["role"] = record.role
+    return given.model_copy(update=update)
 
 
 def _field(own: Field, given: Field, item: SheetField) -> Field:

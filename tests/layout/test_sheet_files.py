@@ -187,6 +187,13 @@ def test_a_width_is_read_as_people_write_it(tmp_path: Path, width: object, decim
     assert (field.width, field.decimals) == (15, 2)
 
 
+@pytest.mark.parametrize("width", ["99", "9.0", "9", "999"])
+def test_a_length_of_nines_is_no_picture(tmp_path: Path, width: str) -> None:
+    sheet = sheet_of(tmp_path, ["cod_plano", width, "X"], titles=["Campo", "Tamanho", "Tipo"])
+    field = sheet.records[0].fields[0]
+    assert (field.width, field.type.value, field.doubts) == (int(float(width)), "text", [])
+
+
 def test_a_field_that_repeats_becomes_a_group(tmp_path: Path) -> None:
     titles: Cells = ["Campo", "Início", "Fim", "Tamanho", "Tipo", "Ocorrências"]
     sheet = sheet_of(
