@@ -15,6 +15,7 @@ import polars as pl
 
 from assets import metadata as show
 from assets.common import BASE, OpenPortfolios, asset_key, asset_spec, one_at_a_time, told_to_people
+from assets.lineage import base_columns, made_columns
 from assets.partitions import day_of
 from assets.steps import (
     CLOSING_ORIGIN,
@@ -84,6 +85,17 @@ DESCRIPTIONS = {
     "cargas": "Um arquivo do dia por linha: lidas, aceitas, recusadas e a situação.",
 }
 
+RULES = {
+    "contratos": ("R004", "R015", "R019", "R020", "R022", "UC001", "UC004", "UC005", "UC006"),
+    "fichas": ("R019", "UC001", "UC006"),
+    "enderecos": ("R004",),
+    "movimentos": ("R019", "R020", "R022", "UC001", "UC004", "UC005", "UC006"),
+    "recusadas": ("FA001",),
+    "ignoradas": ("R020", "R022", "R031", "FA003", "FA006"),
+    "sinalizadas": ("R017",),
+    "cargas": ("R002", "R003", "FA001"),
+}
+
 
 def build_base_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
     """The assets of a portfolio's base, in the order of a day."""
@@ -96,8 +108,24 @@ def build_base_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
     ]
 
 
-def _spec(catalogue: Catalogue, path: str, deps: Sequence[str], description: str, kinds: set[str]) -> dg.AssetSpec:
-    return asset_spec(catalogue, BASE, path, deps=deps, description=description, kinds=kinds)
+def _spec(
+    catalogue: Catalogue,
+    path: str,
+    deps: Sequence[str],
+    description: str,
+    kinds: set[str],
+    rules: Sequence[str] = (),
+) -> dg.AssetSpec:
+    return asset_spec(
+        catalogue,
+        BASE,
+        path,
+        deps=deps,
+        description=description,
+        kinds=kinds,
+        rules=rules,
+        metadata=base_columns(catalogue, path) if path in DESCRIPTIONS else None,
+    )
 
 
 def received_keys(catalogue: Catalogue, *stages: Stage) -> list[str]:
@@ -205,10 +233,9 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
     deps = [*(before or ["abertura"]), *received_keys(catalogue, *read)]
     if plan.stage is Stage.TELEFONES:
         deps.append("cadastro")
-    rules = f"\n\nRegras: {', '.join(plan.rules)}."
-    specs = [_spec(catalogue, step_name, deps, plan.description + rules, {"polars", "parquet"})]
+    specs = [_spec(catalogue, step_name, deps, plan.description, {"polars", "parquet"}, plan.rules)]
     specs += [
-        _spec(catalogue, table, deps, DESCRIPTIONS[table] + rules, {"polars", "parquet"}) for table in plan.tables
+        _spec(catalogue, table, deps, DESCRIPTIONS[table], {"polars", "parquet"}, plan.rules) for table in plan.tables
     ]
 
     @dg.multi_asset(name=f"{name}__{step_name}", pool=one_at_a_time(name), specs=specs)
@@ -229,7 +256,7 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
                 asset_key=asset_key(name, table),
                 metadata={
                     "dagster/row_count": frame.height,
-                    "dagster/column_schema": show.frame_columns(frame.schema),
+                    **made_columns(catalogue, day, table, frame.schema),
                     "amostra": show.sample(frame, runtime.personal_columns(day)),
                     "tabela": show.link(written[table].path),
                     "sha256": written[table].sha256,
@@ -314,7 +341,8 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
         name=f"{name}__fechamento",
         pool=one_at_a_time(name),
         specs=[
-            _spec(catalogue, table, deps[table], DESCRIPTIONS[table], {"polars", "parquet"}) for table in CLOSED_HERE
+            _spec(catalogue, table, deps[table], DESCRIPTIONS[table], {"polars", "parquet"}, RULES[table])
+            for table in CLOSED_HERE
         ],
     )
     @told_to_people
@@ -330,7 +358,7 @@ def _closing(catalogue: Catalogue) -> dg.AssetsDefinition:
                 asset_key=asset_key(name, table),
                 metadata={
                     "dagster/row_count": frame.height,
-                    "dagster/column_schema": show.frame_columns(frame.schema),
+                    **made_columns(catalogue, day, table, frame.schema),
                     "amostra": show.sample(shown, personal),
                     "tabela": show.link(written.path),
                     "sha256": written.sha256,

@@ -14,8 +14,9 @@ from assets.collecting import build_collect_job
 from assets.common import asset_key, portfolios_resource
 from assets.decisions import build_decision_jobs
 from assets.errors import build_error_asset
+from assets.lineage import SQL_FOLDER
 from assets.massiva import build_marks_asset, build_massiva_asset, build_massiva_jobs
-from assets.models import SQL_FOLDER, build_model_asset
+from assets.models import build_model_asset
 from assets.publish import BAIXA, build_manager_before, build_sending_assets
 from assets.receive import build_receive_asset
 from atom_pipeline.layout.catalogue import Catalogue, load_catalogues

@@ -44,8 +44,26 @@ def one_at_a_time(portfolio: str) -> str:
     return f"{portfolio}__dia"
 
 
+def with_rules(description: str, rules: Sequence[str]) -> str:
+    """An asset's description that ends with the numbers of its rules."""
+    return f"{description}\n\nRegras: {', '.join(rules)}." if rules else description
+
+
+def rule_tags(rules: Sequence[str]) -> dict[str, str]:
+    """Tags by which the catalogue finds every asset of a rule, e.g. ``tag:regra/R020``."""
+    return {f"regra/{rule}": "" for rule in rules}
+
+
 def asset_spec(
-    catalogue: Catalogue, group: str, path: str, *, deps: Sequence[str], description: str, kinds: set[str]
+    catalogue: Catalogue,
+    group: str,
+    path: str,
+    *,
+    deps: Sequence[str],
+    description: str,
+    kinds: set[str],
+    rules: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
 ) -> dg.AssetSpec:
     """An asset of a portfolio: ``path`` and ``deps`` as the lake names tables, one partition per working day."""
     portfolio = catalogue.portfolio
@@ -55,7 +73,9 @@ def asset_spec(
         group_name=group,
         kinds=kinds,
         owners=list(portfolio.owners),
-        description=description,
+        description=with_rules(description, rules),
+        tags=rule_tags(rules),
+        metadata=dict(metadata or {}),
         partitions_def=working_days(portfolio.operation),
     )
 

@@ -13,7 +13,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import PUBLISH, OpenPortfolios, asset_key, one_at_a_time, told_to_people
+from assets.common import PUBLISH, OpenPortfolios, asset_key, one_at_a_time, rule_tags, told_to_people, with_rules
 from assets.partitions import day_of, working_days
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.lines import original_lines
@@ -28,6 +28,7 @@ from resources.ledger_records import FileRecord, Output
 from resources.runtime import PortfolioRuntime
 
 KIND = "erros"
+RULES = ("R020", "FA003", "FA006")
 FOLDER = "erros"
 ROW = ("arquivo", "linha", "registro", "campo", "motivo", "detalhe", "original")
 COLUMNS = (*ROW, "controle")
@@ -150,8 +151,12 @@ def build_error_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
         group_name=PUBLISH,
         kinds={"csv", "sftp"},
         owners=list(portfolio.owners),
-        description="Os arquivos de erro do dia, na pasta `erros` da entrada: linha original, motivo, linha e campo "
-        "(R020, FA003, FA006). Corrija a coluna `original` e devolva o arquivo à entrada para uma nova versão.",
+        description=with_rules(
+            "Os arquivos de erro do dia, na pasta `erros` da entrada: linha original, motivo, linha e campo. Corrija a "
+            "coluna `original` e devolva o arquivo à entrada para uma nova versão.",
+            RULES,
+        ),
+        tags=rule_tags(RULES),
     )
     @told_to_people
     def erros(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:

@@ -14,7 +14,8 @@ import dagster as dg
 from pydantic import Field
 
 from assets import metadata as show
-from assets.common import BASE, PUBLISH, OpenPortfolios, asset_key, asset_spec, told_to_people
+from assets.common import BASE, PUBLISH, OpenPortfolios, asset_key, asset_spec, rule_tags, told_to_people, with_rules
+from assets.lineage import base_columns, made_columns
 from assets.partitions import day_of, working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
@@ -26,6 +27,7 @@ from resources.massiva_sending import Progress, send_massivas
 from resources.runtime import PortfolioRuntime
 
 SENDING = "publicado/massiva_whatsapp"
+SENDING_RULES = ("R030", "R031", "R032", "R033", "UC013", "UC014")
 
 
 def massiva_job_name(portfolio: str) -> str:
@@ -63,8 +65,9 @@ def build_marks_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
                 deps=["base", "contratos", "telefones_contato", *sorted(histories)],
                 kinds={"polars", "parquet"},
                 description="As ações massivas marcadas em cada contrato, com arquivo e linha, as dos dias anteriores "
-                "inclusive: WhatsApp pela resposta do OMNE, e-mail pelo CPF/CNPJ, SMS pelo telefone."
-                "\n\nRegras: R033, R035, R036, UC014, UC015.",
+                "inclusive: WhatsApp pela resposta do OMNE, e-mail pelo CPF/CNPJ, SMS pelo telefone.",
+                rules=("R033", "R035", "R036", "UC014", "UC015"),
+                metadata=base_columns(catalogue, MARKS),
             )
         ],
     )
@@ -80,7 +83,7 @@ def build_marks_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
             asset_key=asset_key(portfolio.portfolio, MARKS),
             metadata={
                 "dagster/row_count": frame.height,
-                "dagster/column_schema": show.frame_columns(frame.schema),
+                **made_columns(catalogue, day, MARKS, frame.schema),
                 "amostra": show.sample(frame, runtime.personal_columns(day)),
                 "tabela": show.link(written.path),
                 "sha256": written.sha256,
@@ -106,9 +109,13 @@ def build_massiva_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
         group_name=PUBLISH,
         kinds={"whatsapp", "http"},
         owners=list(portfolio.owners),
-        description="As mensagens de WhatsApp do dia, enviadas ao OMNE: só no dia do arquivo, no horário permitido, a "
-        "contratos ATIVO na base mais nova. Rodar de novo é seguro: o que foi enviado, ou é incerto, não vai outra "
-        "vez. O que é incerto espera uma pessoa: `atom massiva pendentes`.\n\nRegras: R030 a R033, UC013, UC014.",
+        description=with_rules(
+            "As mensagens de WhatsApp do dia, enviadas ao OMNE: só no dia do arquivo, no horário permitido, a "
+            "contratos ATIVO na base mais nova. Rodar de novo é seguro: o que foi enviado, ou é incerto, não vai outra "
+            "vez. O que é incerto espera uma pessoa: `atom massiva pendentes`.",
+            SENDING_RULES,
+        ),
+        tags=rule_tags(SENDING_RULES),
     )
     @told_to_people
     def massiva_whatsapp(

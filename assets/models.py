@@ -13,18 +13,16 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import MODELS, OpenPortfolios, asset_key, one_at_a_time, told_to_people
+from assets.common import MODELS, OpenPortfolios, asset_key, one_at_a_time, rule_tags, told_to_people, with_rules
+from assets.lineage import MANAGER_BEFORE, Lineage
 from assets.partitions import day_of, working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
-from atom_pipeline.sql import SqlModel, calendar_table, lineage, model_parameters, run
+from atom_pipeline.sql import SqlModel, calendar_table, model_parameters, run
 from atom_pipeline.sql.inputs import CALENDAR_TABLE
 from resources.manager import ORIGIN, origin, origin_table
 from resources.runtime import PortfolioRuntime
 from resources.settings import PROJECT_ROOT
-
-SQL_FOLDER = PROJECT_ROOT / "dbt_like_sql"
-MANAGER_BEFORE = "manager_atual"  # made from waves, not from the base
 
 
 def run_model(
@@ -77,8 +75,11 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
         group_name=MODELS,
         kinds={"duckdb", "sql"},
         owners=list(portfolio.owners),
-        description=f"{model.description}\n\n{model.grain}\n\nRegras: {', '.join(model.rules) or '-'}."
-        f"\n\n```sql\n{body(model)}\n```",
+        description=with_rules(
+            f"{model.description}\n\nUma linha: {model.grain[:1].lower()}{model.grain[1:]}", model.rules
+        )
+        + f"\n\n```sql\n{body(model)}\n```",
+        tags=rule_tags(model.rules),
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 columns=[dg.TableColumn(name, description=text) for name, text in model.columns.items()]
@@ -96,11 +97,12 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
         runtime.lake.write(origin_table(model.name), day, ORIGIN.to_frame())  # a kill from here on: of no known base
         written = runtime.lake.write(model.name, day, frame)
         runtime.lake.write(origin_table(model.name), day, pl.DataFrame({"base": [base]}, schema=ORIGIN))
+        columns = Lineage(catalogue, day)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": frame.height,
-                "dagster/column_schema": show.frame_columns(frame.schema, model.columns),
-                "dagster/column_lineage": column_lineage(runtime, model, day),
+                "dagster/column_schema": columns.described(model.name, frame.schema, model.columns),
+                "dagster/column_lineage": columns.of_dagster(model.name),
                 "amostra": show.sample(frame, runtime.personal_columns(day)),
                 "tabela": show.link(written.path),
                 "sha256": written.sha256,
@@ -110,24 +112,6 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
         )
 
     return model_asset
-
-
-def column_lineage(runtime: PortfolioRuntime, model: SqlModel, day: date) -> dg.TableColumnLineage:
-    """Which columns of which tables each column is made of, as Dagster draws it."""
-    names = model.dependencies - {CALENDAR_TABLE}
-    schemas: dict[str, list[str]] = {name: runtime.lake.scan(name, day).collect_schema().names() for name in names}
-    if CALENDAR_TABLE in model.dependencies:
-        schemas[CALENDAR_TABLE] = calendar_table(day, day, runtime.portfolio.block).columns
-    return dg.TableColumnLineage(
-        {
-            column: [
-                dg.TableColumnDep(asset_key(runtime.name, table), name)
-                for table, name in sources
-                if table != CALENDAR_TABLE
-            ]
-            for column, sources in lineage(model, schemas).items()
-        }
-    )
 
 
 def body(model: SqlModel) -> str:

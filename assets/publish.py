@@ -16,7 +16,16 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import PUBLISH, OpenPortfolios, asset_key, asset_spec, one_at_a_time, told_to_people
+from assets.common import (
+    PUBLISH,
+    OpenPortfolios,
+    asset_key,
+    asset_spec,
+    one_at_a_time,
+    rule_tags,
+    told_to_people,
+    with_rules,
+)
 from assets.models import run_model
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Sending
@@ -27,13 +36,21 @@ from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.writing import write_file
 from atom_pipeline.scratch import scratch_folder
 from atom_pipeline.sql import SqlModel
-from atom_pipeline.waves import Operation
+from atom_pipeline.waves import HELD, Operation
 from resources.ledger_records import Wave, WaveKind, WaveStatus
 from resources.manager import MAILING, Doubt, Due, baixas_due, mailing_due, manager_before, refusal
 from resources.publish import Draft, plan_wave, publish_wave, resume
 from resources.runtime import PortfolioRuntime
 
 BAIXA = "manager_baixa"
+BEFORE_RULES = ("R012", "UC003", "UC007")
+HELD_MEANINGS = {
+    "contrato": "Número do contrato que o Manager tem.",
+    "id_crm": "Ficha do cliente no CRM.",
+    "conteudo": "Impressão da linha como foi enviada: outra impressão é uma linha a enviar de novo.",
+    "onda": "Número da onda que a enviou.",
+    "dia": "Dia útil da onda.",
+}
 
 
 @dataclass(frozen=True)
@@ -154,7 +171,13 @@ def build_manager_before(catalogue: Catalogue) -> dg.AssetsDefinition:
         group_name=PUBLISH,
         kinds={"polars", "parquet"},
         owners=list(portfolio.owners),
-        description="O que o Manager tinha quando o dia começou: a soma das ondas dos dias anteriores, que não mudam.",
+        description=with_rules(
+            "O que o Manager tinha quando o dia começou, um contrato por linha: a soma das ondas dos dias anteriores, "
+            "que não mudam.",
+            BEFORE_RULES,
+        ),
+        tags=rule_tags(BEFORE_RULES),
+        metadata={"dagster/column_schema": show.frame_columns(HELD, HELD_MEANINGS)},
     )
     @told_to_people
     def manager_atual(context: dg.AssetExecutionContext, portfolios: OpenPortfolios) -> dg.MaterializeResult:
@@ -167,7 +190,7 @@ def build_manager_before(catalogue: Catalogue) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": frame.height,
-                "dagster/column_schema": show.frame_columns(frame.schema),
+                "dagster/column_schema": show.frame_columns(frame.schema, HELD_MEANINGS),
                 "tabela": show.link(written.path),
                 "sha256": written.sha256,
                 "ondas retomadas": ", ".join(f"{wave.label} {wave.status.value}" for wave in resumed) or "nenhuma",
@@ -195,7 +218,8 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
                 f"publicado/{BAIXA}",
                 deps=[BAIXA, MAILING, "base"],
                 kinds=kinds,
-                description="O arquivo de baixa do Manager (UC007): o que ele tem e não deve mais ter, na primeira "
+                rules=("UC007",),
+                description="O arquivo de baixa do Manager: o que ele tem e não deve mais ter, na primeira "
                 "onda depois de conhecido. Não espera a carga nem um batimento retido.",
             )
         ],
@@ -237,7 +261,8 @@ def build_sending_assets(catalogue: Catalogue, baixa_model: SqlModel) -> list[dg
                 f"publicado/{MAILING}",
                 deps=[MAILING, "guardas", f"publicado/{BAIXA}"],
                 kinds=kinds,
-                description="O arquivo de discagem do Manager (R012, UC003): a carga quando o dia está completo, ou no "
+                rules=("R012", "UC003"),
+                description="O arquivo de discagem do Manager: a carga quando o dia está completo, ou no "
                 "prazo com o que há; depois, incrementais.",
             )
         ],

@@ -8,7 +8,7 @@ table.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +16,7 @@ import dagster as dg
 import polars as pl
 
 from assets import metadata as show
-from assets.common import RECEIVE, OpenPortfolios, asset_key, one_at_a_time, told_to_people
+from assets.common import RECEIVE, OpenPortfolios, asset_key, one_at_a_time, rule_tags, told_to_people, with_rules
 from assets.errors import FOLDER as ERRORS_FOLDER
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Outcome
@@ -26,10 +26,21 @@ from atom_pipeline.layout.model import Layout, Merge, Stage
 from atom_pipeline.layout.names import build_name
 from atom_pipeline.layout.reading import Reading, read_file
 from atom_pipeline.layout.schema import in_shape, pandera_schema, polars_schema, violations
+from atom_pipeline.portfolio import Expectation, Portfolio
 from atom_pipeline.rules.merge import merge_files
 from atom_pipeline.rules.state import empty
 from resources.ledger_records import FileRecord, Load
 from resources.runtime import OUTCOMES, PortfolioRuntime
+from resources.settings import PROJECT_ROOT
+
+WEEKDAYS = ("segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domingo")
+MERGES = {
+    Merge.LATEST_PER_KEY: "de cada chave vale a linha do carimbo mais novo",
+    Merge.REPLACE_PER_KEY: "o mais novo que tem uma chave troca todas as linhas dela",
+    Merge.UNION: "toda linha diferente de todos eles",
+    Merge.NEWEST_FILE: "vale só o mais novo",
+    Merge.APPEND: "todas as linhas, na ordem de chegada",
+}
 
 ORIGIN_SCHEMA: dict[str, pl.DataType] = {
     "arquivo": pl.String(),
@@ -184,8 +195,10 @@ def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefini
         group_name=RECEIVE,
         kinds={"polars", "parquet", *({"excel"} if any(name.excel for name in layout.names) else ())},
         owners=list(portfolio.owners),
-        description=describe(layout),
-        metadata={"dagster/column_schema": show.layout_columns(layout, version)},
+        description=describe(layout, portfolio),
+        tags=rule_tags(layout.rules),
+        metadata={"dagster/column_schema": show.layout_columns(layout, version), **layout_links(catalogue, layout)},
+        freshness_policy=freshness(layout, portfolio),
         check_specs=[
             dg.AssetCheckSpec(
                 "lidas_fecham", asset=key, blocking=True, description="De cada arquivo, aceitas + recusadas = lidas."
@@ -240,13 +253,58 @@ def schema_faults(layout: Layout, day: date, frame: pl.DataFrame) -> list[str]:
     return [f"{one.column}: {one.check} ({one.rows} linhas)" for one in found]
 
 
-def describe(layout: Layout) -> str:
-    """The description of a layout's asset: what it is, its names, its rules."""
+def describe(layout: Layout, portfolio: Portfolio) -> str:
+    """The description of a layout's asset: what it is, when it is expected, its names, its rules."""
     names = "\n".join(f"- `{name.pattern}`" for name in layout.names)
-    rules = ", ".join(layout.rules) or "-"
-    return (
-        f"{layout.description.strip()}\n\n{names}\n\nRegras: {rules}. Vários arquivos do dia: `{layout.merge.value}`."
+    expected = "".join(
+        f"\n\nEsperado: {when_expected(one)}." for one in portfolio.expects if layout.layout in one.any_of
     )
+    merged = f"Vários arquivos do dia: {MERGES[layout.merge]} (`{layout.merge.value}`)."
+    return with_rules(f"{' '.join(layout.description.split())}{expected}\n\n{names}\n\n{merged}", layout.rules)
+
+
+def when_expected(expectation: Expectation) -> str:
+    """When a day expects a file, in the words of operators."""
+    every = len(expectation.weekdays) == len(WEEKDAYS)
+    days = "todo dia útil" if every else ", ".join(WEEKDAYS[day - 1] for day in expectation.weekdays)
+    if expectation.due is None:
+        return f"{days}, se houver; não atrasa"
+    day = {"before": "da véspera", "same": "do dia"}[expectation.due_day]
+    carga = "; a carga espera por ele até o prazo dela" if expectation.required_for_carga else ""
+    return f"{days}, até {expectation.due:%H:%M} {day}{carga}"
+
+
+def freshness(layout: Layout, portfolio: Portfolio) -> dg.FreshnessPolicy | None:
+    """By when the asset of an expected layout should have been made, as the UI's freshness; None where nothing is due.
+
+    Dagster knows neither partitions nor holidays here, and a day that ran without the file made the asset too: that a
+    file is late is told by the day's panel and the alarms. Of a day that does not follow another one that operates no
+    deadline is set the evening before.
+    """
+    expectation = next((one for one in portfolio.expects if layout.layout in one.any_of and one.due), None)
+    if expectation is None or expectation.due is None:
+        return None
+    operation, due = portfolio.operation, expectation.due
+    days = [day for day in operation.weekdays if day in expectation.weekdays]
+    if expectation.due_day == "before":
+        days = [before for day in days if (before := (day - 2) % 7 + 1) in operation.weekdays]
+    noon = date.min + timedelta(days=1)
+    end = datetime.combine(noon + timedelta(days=expectation.due_day == "same"), due)
+    room = end - datetime.combine(noon, operation.cutover)
+    if not days or room <= timedelta():
+        return None
+    cron = f"{due.minute} {due.hour} * * {','.join(str(day % 7) for day in days)}"
+    return dg.FreshnessPolicy.cron(cron, lower_bound_delta=room, timezone=operation.timezone)
+
+
+def layout_links(catalogue: Catalogue, layout: Layout) -> dict[str, dg.MetadataValue[Any]]:
+    """The layout's document and page, as files that a person opens."""
+    pages = PROJECT_ROOT / "docs" / "layouts" / catalogue.portfolio.portfolio
+    found = {
+        "documento do layout": catalogue.folder / f"{layout.layout}.yaml",
+        "página do layout": pages / f"{layout.layout}.html",
+    }
+    return {name: dg.MetadataValue.path(str(path)) for name, path in found.items() if path.is_file()}
 
 
 def _metadata(

@@ -23,7 +23,7 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
-    from playwright.sync_api import ConsoleMessage, Page, Playwright, Route
+    from playwright.sync_api import ConsoleMessage, Page, Playwright, Request
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # this machine alone is reached
 )
 
 
@@ -61,6 +62,10 @@ class View:
     def ask(self, expression: str, argument: object = None) -> Any:
         """The value of a JavaScript expression, or of a function of ``argument``."""
         return self.do(lambda page: page.evaluate(expression, argument))
+
+    def wait_for(self, selector: str, seconds: float = 60) -> None:
+        """Wait until an element is visible: a page that is made by JavaScript is not there when it is loaded."""
+        self.do(lambda page: page.locator(selector).first.wait_for(timeout=seconds * 1000))
 
     def texts(self, selector: str) -> list[str]:
         """The visible text of every element of a CSS selector, in order."""
@@ -134,18 +139,15 @@ def _start(executable: str) -> tuple[Playwright, Chromium]:
 
 
 def _watch(page: Page, view: View) -> None:
-    def route(route: Route) -> None:
-        if _near(route.request.url):
-            route.continue_()
-        else:
-            view.outside.append(route.request.url)
-            route.abort()
+    def asked(request: Request) -> None:
+        if not _near(request.url):
+            view.outside.append(request.url)
 
     def said(message: ConsoleMessage) -> None:
         if message.type == "error":
             view.errors.append(message.text)
 
-    page.route("**/*", route)
+    page.on("request", asked)
     page.on("console", said)
     page.on("pageerror", lambda error: view.errors.append(str(error)))
 
