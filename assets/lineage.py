@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from pathlib import Path
 
 import dagster as dg
 
@@ -33,22 +34,46 @@ RECEIVED = "recebido/"
 _NUMBER = re.compile(r"_[0-9]+(?=_)")
 ALIKE_FROM = 3  # columns of a repeating group that are told as one
 MOST_TOLD = 6
+MOST_KEPT = 8
+_ANY_DAY = date(2026, 1, 5)  # for the names of a table's columns alone
+_kept: dict[tuple[Path, str, date], Lineage] = {}
+
+
+def lineage_of(catalogue: Catalogue, day: date = date.max) -> Lineage:
+    """The lineage with the layouts in force on a day, or with the newest ones; kept while documents stay the same."""
+    key = (catalogue.folder, catalogue.fingerprint(), day)
+    if key not in _kept:
+        while len(_kept) >= MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[key] = Lineage(catalogue, day)
+    return _kept[key]
 
 
 def base_columns(catalogue: Catalogue, table: str) -> dict[str, dg.TableSchema]:
-    """Definition metadata of a table of the base: its columns and their meanings, known before a day is made."""
-    columns = carried_fields(table, day=date.max, portfolio=catalogue.portfolio, layouts=_read(catalogue))
-    meanings = column_meanings(table, _read(catalogue))
-    return {"dagster/column_schema": frame_columns(schema(table, columns), meanings)}
+    """Definition metadata of a table of the base: its columns, their meanings, where they come from."""
+    lineage = lineage_of(catalogue)
+    if table not in lineage.defined:
+        fields = carried_fields(table, day=date.max, portfolio=catalogue.portfolio, layouts=_read(catalogue))
+        meanings = column_meanings(table, _read(catalogue))
+        lineage.defined[table] = lineage.described(table, schema(table, fields), meanings)
+    return {"dagster/column_schema": lineage.defined[table]}
+
+
+def model_columns(catalogue: Catalogue, model: SqlModel) -> dict[str, dg.TableSchema]:
+    """Definition metadata of a model; the types are known when it was made."""
+    lineage = lineage_of(catalogue)
+    if model.name not in lineage.defined:
+        types = dict.fromkeys(model.columns, "")
+        lineage.defined[model.name] = lineage.described(model.name, types, model.columns)
+    return {"dagster/column_schema": lineage.defined[model.name]}
 
 
 def made_columns(
     catalogue: Catalogue, day: date, table: str, types: Mapping[str, object]
 ) -> dict[str, dg.TableSchema | dg.TableColumnLineage]:
-    """Metadata of a table of the base that was made: its columns, and where each comes from."""
-    found = Lineage(catalogue, day)
-    described = found.described(table, types, column_meanings(table, _read(catalogue)))
-    return {"dagster/column_schema": described, "dagster/column_lineage": found.of_dagster(table)}
+    """Metadata of a table that was made: its types, and the lineage. The UI takes the words from the definition."""
+    lineage = lineage_of(catalogue, day).of_dagster(table)
+    return {"dagster/column_schema": frame_columns(types), "dagster/column_lineage": lineage}
 
 
 def _read(catalogue: Catalogue) -> list[Layout]:
@@ -67,6 +92,7 @@ class Lineage:
         self._catalogue = catalogue
         self._day = day
         self._known: dict[str, dict[str, list[Source]]] = {}
+        self.defined: dict[str, dg.TableSchema] = {}  # what definitions say of a table's columns
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table, in order."""
@@ -74,7 +100,7 @@ class Lineage:
             portfolio, layouts = self._catalogue.portfolio, _read(self._catalogue)
             return list(schema(table, carried_fields(table, day=self._day, portfolio=portfolio, layouts=layouts)))
         if table == CALENDAR_TABLE:
-            return calendar_table(self._day, self._day, self._catalogue.portfolio.block).columns
+            return calendar_table(_ANY_DAY, _ANY_DAY, self._catalogue.portfolio.block).columns
         if table == MANAGER_BEFORE:
             return list(HELD)
         if table.startswith(RECEIVED):
@@ -143,7 +169,8 @@ class Lineage:
     def _links(self, sources: Sequence[Source]) -> str:
         told = list(told_shortly(sources))
         more = f" e mais {len(told) - MOST_TOLD}" if len(told) > MOST_TOLD else ""
-        return ", ".join(f"[{table}.{column}]({self._url(table)})" for table, column in told[:MOST_TOLD]) + more
+        shown = ((table, f"{table.removeprefix(RECEIVED)}.{column}") for table, column in told[:MOST_TOLD])
+        return ", ".join(f"[{words}]({self._url(table)})" for table, words in shown) + more
 
     def _url(self, table: str) -> str:
         return "/assets/" + "/".join(self._key(table).path)

@@ -14,7 +14,7 @@ import polars as pl
 
 from assets import metadata as show
 from assets.common import MODELS, OpenPortfolios, asset_key, one_at_a_time, rule_tags, told_to_people, with_rules
-from assets.lineage import MANAGER_BEFORE, Lineage
+from assets.lineage import MANAGER_BEFORE, made_columns, model_columns
 from assets.partitions import day_of, working_days
 from atom_pipeline.errors import AtomError
 from atom_pipeline.layout.catalogue import Catalogue
@@ -81,9 +81,7 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
         + f"\n\n```sql\n{body(model)}\n```",
         tags=rule_tags(model.rules),
         metadata={
-            "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(name, description=text) for name, text in model.columns.items()]
-            ),
+            **model_columns(catalogue, model),
             "arquivo_sql": dg.MetadataValue.path(str(model.path.relative_to(PROJECT_ROOT))),
         },
     )
@@ -97,12 +95,10 @@ def build_model_asset(catalogue: Catalogue, model: SqlModel) -> dg.AssetsDefinit
         runtime.lake.write(origin_table(model.name), day, ORIGIN.to_frame())  # a kill from here on: of no known base
         written = runtime.lake.write(model.name, day, frame)
         runtime.lake.write(origin_table(model.name), day, pl.DataFrame({"base": [base]}, schema=ORIGIN))
-        columns = Lineage(catalogue, day)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": frame.height,
-                "dagster/column_schema": columns.described(model.name, frame.schema, model.columns),
-                "dagster/column_lineage": columns.of_dagster(model.name),
+                **made_columns(catalogue, day, model.name, frame.schema),
                 "amostra": show.sample(frame, runtime.personal_columns(day)),
                 "tabela": show.link(written.path),
                 "sha256": written.sha256,

@@ -154,7 +154,7 @@ def test_a_person_follows_a_column_by_the_links_in_its_description(catalogue: Ca
     assert columns[0].description == (
         "Dias de atraso.\n\n"
         "Vem de [contratos.dias_atraso](/assets/banco_pan_veiculos/contratos).\n\n"
-        "Na origem: [recebido/remessa_assessoria.dias_atraso](/assets/banco_pan_veiculos/recebido/remessa_assessoria)."
+        "Na origem: [remessa_assessoria.dias_atraso](/assets/banco_pan_veiculos/recebido/remessa_assessoria)."
     )
 
 
