@@ -24,6 +24,7 @@ from resources.settings import PROJECT_ROOT, Settings
 
 RULE = re.compile(r"\b(?:R|UC|FA)[0-9]{3}\b")
 DAY = date(2026, 11, 17)
+FOLDERS = [*(PROJECT_ROOT / "layouts").iterdir(), *(PROJECT_ROOT / "tests" / "portfolios").iterdir()]
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +125,9 @@ def test_the_words_on_columns_are_of_the_tables_that_there_are() -> None:
         assert columns.keys() - TABLES[table].keys() <= {"contrato"}, table
 
 
-@pytest.mark.parametrize("folder", ["layouts/banco_pan_veiculos", "tests/portfolios/aurora_motos"])
-def test_what_a_column_is_made_of_exists(folder: str) -> None:
-    lineage = Lineage(load_catalogue(PROJECT_ROOT / folder), DAY)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_a_column_is_made_of_exists(folder: Path) -> None:
+    lineage = Lineage(load_catalogue(folder), DAY)
     origin = {"arquivo", "carimbo", "ordem"}
     for table in [*COLUMNS, *(model.name for model in load_models(SQL_FOLDER))]:
         for column, sources in lineage.sources(table).items():
