@@ -103,7 +103,7 @@ def _arguments() -> argparse.Namespace:
         "--growth", type=float, nargs="*", default=[500.0], help="sizes at which this project's memory is measured"
     )
     parser.add_argument("--peers", default=",".join(peer.key for peer in PEERS), help="which contenders, by key")
-    parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="where the files are")
+    parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where the files are")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
     return parser.parse_args()
 

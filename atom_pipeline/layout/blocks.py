@@ -18,10 +18,12 @@ import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.errors import FileRefused
+from atom_pipeline.layout.pool import Pool
 
 BLOCK_BYTES = 64 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 MAX_FAULTY_LINES = 250_000  # of a block: each is kept with its words, and more of them is no file of the layout
+ROOM = 64  # bytes after a block's last that the compiled loops may read
 SCANNED = 1 << 18  # bytes looked at in one go: temporaries stay in the processor's cache
 _PIECE = 64 * 1024  # looked at in one go from a block's end
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
@@ -33,12 +35,23 @@ Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Look:
+    """What is seen in one look over bytes: where line feeds stand, how many other control characters of ASCII or
+    latin-1 there are (a carriage return before a line feed is none), and whether all is ASCII."""
+
+    newlines: Positions
+    controls: int
+    ascii: bool
+
+
+@dataclass(frozen=True)
 class Block:
     """Whole lines of a file.
 
     ``array`` ends with a line's end (one is added where the file's last line has none). ``first_line`` is the physical
     number of its first line, from 1; ``offset`` the place of its first byte in the file, from 0. ``record_length`` is
-    set for files without line breaks: each line is then that many bytes.
+    set for files without line breaks: each line is then that many bytes. ``room``: bytes of memory after ``array``.
+    ``looked``: what a look over the bytes told, where one was taken.
     """
 
     array: Bytes
@@ -47,6 +60,17 @@ class Block:
     last: bool
     encoding: str
     record_length: int | None = None
+    room: int = 0
+    looked: Look | None = None
+
+    @cached_property
+    def roomy(self) -> Bytes:
+        """``array``, with ``ROOM`` bytes after its end that may be read."""
+        if self.room >= ROOM:
+            return self.array
+        whole = np.zeros(len(self.array) + ROOM, dtype=np.uint8)
+        whole[: len(self.array)] = self.array
+        return whole[: len(self.array)]
 
     @cached_property
     def data(self) -> bytes:
@@ -55,7 +79,7 @@ class Block:
 
     @cached_property
     def _newlines(self) -> Positions:
-        return positions_of(self.array, 10)
+        return self.looked.newlines if self.looked else positions_of(self.array, 10)
 
     @cached_property
     def starts(self) -> Positions:
@@ -86,7 +110,7 @@ class Block:
 
     @cached_property
     def ascii(self) -> bool:
-        return int(self.array.max(initial=0)) < 0x80
+        return self.looked.ascii if self.looked else int(self.array.max(initial=0)) < 0x80
 
     @property
     def height(self) -> int:
@@ -197,13 +221,18 @@ class BlockReader:
         block_bytes: int = BLOCK_BYTES,
         max_line_bytes: int = MAX_LINE_BYTES,
         record_length: int | None = None,
+        look: Callable[[Bytes], Look] | None = None,
+        pool: Pool | None = None,
     ) -> None:
+        """``look``: a quicker way to look over bytes, which may read ``ROOM`` bytes after them. ``pool``: of memory."""
         self.encoding = encoding
         self.name = name
         self._stream = stream
         self._block_bytes = block_bytes
         self._max_line_bytes = max_line_bytes
         self._record_length = record_length
+        self._look = look
+        self._pool = pool or Pool(0)
         self._carry = b""
         self._offset = 0
         self._line = 1
@@ -237,7 +266,7 @@ class BlockReader:
     def _read(self) -> Bytes:
         """What was carried over and the next bytes, without copying these. Notes the stream's end."""
         carried = len(self._carry)
-        array = np.empty(carried + self._block_bytes, dtype=np.uint8)
+        array = self._pool.take(carried + self._block_bytes + ROOM)[:-ROOM]
         array[:carried] = np.frombuffer(self._carry, dtype=np.uint8)
         if isinstance(self._stream, io.BufferedIOBase):
             read = self._stream.readinto(array[carried:].data)
@@ -249,7 +278,9 @@ class BlockReader:
         return array[: carried + read]
 
     def _block(self, array: Bytes, *, last: bool) -> Block:
-        block = Block(array, self._offset, self._line, last, self.encoding, self._record_length)
+        room = 0 if last else ROOM
+        looked = self._look(array) if self._look and room and not self._record_length else None
+        block = Block(array, self._offset, self._line, last, self.encoding, self._record_length, room, looked)
         if block.height:
             longest = int(block.lengths.argmax())
             if block.lengths[longest] > self._max_line_bytes:

@@ -6,6 +6,7 @@ accents are all valid UTF-8 was written in UTF-8: it is refused whole, since eve
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,7 +65,7 @@ class CharacterCheck:
             for row in unique.tolist():
                 line = mended[block.starts[row] : block.ends[row]]
                 line[line >= 0x80] = 32
-        return Cleaned(replace(block, array=mended), faults)
+        return Cleaned(replace(block, array=mended, room=0, looked=None), faults)
 
     def finish(self) -> None:
         """Raise FileRefused CODIFICACAO when all that is not ASCII in the file is UTF-8 and should not be."""
@@ -80,7 +81,11 @@ class CharacterCheck:
         if self._encoding not in {"latin-1", "cp1252"} or not self._all_utf8:
             return
         if self._first_accent is None:
-            self._first_accent = block.offset + int(np.argmax(block.array >= 0x80))
+            first = _first_accent(block.array)
+            self._first_accent = block.offset + first
+            if not _may_be_utf8(block.array[first : first + SCANNED].tobytes()):
+                self._all_utf8 = False
+                return
         try:
             str(block.array.data, "utf-8")
         except UnicodeDecodeError:
@@ -102,10 +107,30 @@ class CharacterCheck:
 
     def _may_hold_forbidden(self, block: Block) -> bool:
         """A cheap look: more control characters than line breaks, or a byte of the upper half that is not allowed."""
+        if block.looked and (block.ascii or self._encoding == "latin-1"):
+            return block.looked.controls > 0
         breaks = 0 if block.record_length else block.height + int((block.array[block.ends] == 13).sum())
         if block.ascii or self._encoding == "latin-1":
             return count_controls(block.array) != breaks
         return self._encoding != "utf-8" or count_between(block.array, 0, 32) != breaks or b"\x7f" in block.data
+
+
+def _first_accent(array: npt.NDArray[np.uint8]) -> int:
+    """Where the first byte that is not ASCII stands; there is one."""
+    for start in range(0, len(array), SCANNED):
+        high = array[start : start + SCANNED] >= 0x80
+        if high.any():
+            return start + int(high.argmax())
+    raise ValueError("all is ASCII")
+
+
+def _may_be_utf8(data: bytes) -> bool:
+    """Whether the beginning of some text is UTF-8; its last character may be cut."""
+    try:
+        getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def count_between(array: npt.NDArray[np.uint8], first: int, size: int) -> int:

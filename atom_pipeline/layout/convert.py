@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -353,9 +354,14 @@ def _valid_documents(plan: RecordPlan, frame: pl.DataFrame) -> list[pl.Series]:
     found = []
     for rule, names in kinds.items():
         values = pl.concat([frame[name] for name in names])
-        good = values.to_frame("value").select(rule_expression(rule, pl.col("value"))).to_series()
+        good = values.to_frame("value").select(_rule_of_value(rule)).to_series()
         found += [good.slice(i * frame.height, frame.height).alias(_valid(name, rule)) for i, name in enumerate(names)]
     return found
+
+
+@lru_cache
+def _rule_of_value(rule: Rule) -> pl.Expr:
+    return rule_expression(rule, pl.col("value"))
 
 
 def _rule_details(field: FieldPlan, rule: ValueRule, frame: pl.DataFrame, raw: pl.DataFrame, rows: Rows) -> list[str]:

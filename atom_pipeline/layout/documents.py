@@ -7,6 +7,8 @@ in their form already are looked at closely: nearly all are.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import polars as pl
 
 from atom_pipeline.layout.checks import rule_expression
@@ -57,8 +59,7 @@ def _mended(frame: pl.DataFrame, rule: Rule) -> pl.DataFrame:
         padded = pl.when(width == 14).then(_VALUE.str.pad_start(14, "0")).otherwise(_VALUE.str.pad_start(11, "0"))
         frame = frame.with_columns(pl.when(digits).then(padded).otherwise(_VALUE).alias("value"))
         frame = frame.with_columns(cpf=_VALUE.str.slice(3))
-        as_cpf = rule_expression(Rule.CPF, pl.col("cpf")) & ~rule_expression(Rule.CNPJ, _VALUE)
-        as_cpf = pl.when(_PERSON == "F").then(True).when(_PERSON == "J").then(False).otherwise(as_cpf)
+        as_cpf = pl.when(_PERSON == "F").then(True).when(_PERSON == "J").then(False).otherwise(_only_a_cpf())
         is_cpf = digits & (length == 14) & _VALUE.str.starts_with("000") & as_cpf
         return frame.select(pl.when(is_cpf).then(pl.col("cpf")).otherwise(_VALUE).alias("value"))
     size = 11 if rule is Rule.CPF else 14
@@ -66,3 +67,9 @@ def _mended(frame: pl.DataFrame, rule: Rule) -> pl.DataFrame:
     fits = digits & (pl.col("short").str.len_bytes() <= size)
     padded = pl.col("short").str.pad_start(size, "0")
     return frame.select(pl.when(fits).then(padded).otherwise(_VALUE).alias("value"))
+
+
+@lru_cache
+def _only_a_cpf() -> pl.Expr:
+    """Valid as a CPF and not as a CNPJ; made once, since an expression of that size takes a millisecond."""
+    return rule_expression(Rule.CPF, pl.col("cpf")) & ~rule_expression(Rule.CNPJ, _VALUE)

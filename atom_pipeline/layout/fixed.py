@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.layout.batches import Batch, LineFault, Portion, accepted_forms
-from atom_pipeline.layout.blocks import Block, BlockReader, Positions, positions_where, refuse_many
+from atom_pipeline.layout.blocks import Block, BlockReader, Bytes, Look, Positions, positions_where, refuse_many
 from atom_pipeline.layout.characters import CharacterCheck, Cleaned
 from atom_pipeline.layout.convert import Decoded, RecordPlan, convert
 
@@ -173,6 +173,13 @@ class FixedDecoder:
                 decoded = quick.decode(cleaned.block, rows) if quick else decode_block(plan, cleaned.block, rows)
                 batches.append(Batch(plan, block.numbers(rows), decoded, _original(block, rows)))
         return Portion(batches, [faults[row] for row in sorted(faults)], block.height)
+
+
+def quick_look() -> Callable[[Bytes], Look]:
+    """The compiled way to look over bytes; loading it takes some milliseconds, which small files need not spend."""
+    from atom_pipeline.layout.compiled.decoder import look_over
+
+    return look_over
 
 
 def which_record(plans: list[RecordPlan], block: Block) -> Positions:

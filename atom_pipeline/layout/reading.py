@@ -28,7 +28,7 @@ from atom_pipeline.layout.characters import CharacterCheck
 from atom_pipeline.layout.convert import RecordPlan
 from atom_pipeline.layout.delimited import DelimitedDecoder
 from atom_pipeline.layout.excel import ExcelDecoder
-from atom_pipeline.layout.fixed import QUICK_BLOCK_BYTES, QUICK_FROM, FixedDecoder
+from atom_pipeline.layout.fixed import QUICK_BLOCK_BYTES, QUICK_FROM, FixedDecoder, quick_look
 from atom_pipeline.layout.joining import Giving, RowJoiner
 from atom_pipeline.layout.model import DelimitedFormat, FixedFormat, Layout, RecordRole, Version
 from atom_pipeline.layout.outcome import (
@@ -40,6 +40,7 @@ from atom_pipeline.layout.outcome import (
     stack,
     too_many_refused,
 )
+from atom_pipeline.layout.pool import KEPT_BUFFERS, Pool
 from atom_pipeline.layout.rejects import FLAGS_SCHEMA, from_line_fault, sort_rows
 from atom_pipeline.layout.schema import record_schema
 from atom_pipeline.layout.sniffing import HEAD_BYTES, choose_version, sniff
@@ -134,6 +135,8 @@ class FileReader:
             record_length=self.version.records[0].length
             if isinstance(shape, FixedFormat) and shape.newline == "none"
             else None,
+            look=quick_look() if self._quick else None,
+            pool=Pool(KEPT_BUFFERS) if self._quick else None,
         )
         if isinstance(shape, DelimitedFormat):
             characters = CharacterCheck(shape.encoding, self.name, allowed=shape.delimiter)

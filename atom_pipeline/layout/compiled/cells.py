@@ -1,32 +1,51 @@
-"""The loops over the lines of a block, compiled by numba: cells to the buffers of Arrow columns.
+"""The loops over the lines of a block: cells to the buffers of Arrow columns, to be compiled by numba.
 
 Only what a ``Program`` says is usual is read here; every other cell is left empty and told of as a doubt, for
-``convert`` to judge. So a value that comes out of here is what ``convert`` would have given, with no fault. Nothing
-here holds the interpreter's lock.
+``convert`` to judge. So a value that comes out of here is what ``convert`` would have given, with no fault.
 
-The loops over a tile return, beside where text ends, two words of a bit per line: which cells have a value, and which
-are in doubt.
+Lines are taken 64 at a time, a tile, and field by field. A field that is blank in a whole tile, or has its ink at the
+same places in all lines, is seen at once. The loops over a tile return, beside where text ends, two words of a bit per
+line: which cells have a value, and which are in doubt. Outputs are zeros before.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
 
-from atom_pipeline.layout.compiled.cache import part
-from atom_pipeline.layout.compiled.codes import TILE, Bytes, Flags, Numbers, Places, Sets, Spelling, Tables, Words
+from atom_pipeline.layout.compiled.codes import (
+    COLUMNS,
+    SEEN_CELLS,
+    SEEN_DATES,
+    TILE,
+    WORD,
+    Bytes,
+    Numbers,
+    Places,
+    Sets,
+    Spelling,
+    Tables,
+    Words,
+)
+from atom_pipeline.layout.compiled.intrinsics import BLANK, moved, part, small, trailing_zeros
 from atom_pipeline.layout.compiled.numbers import is_no_date, moment, whole
 from atom_pipeline.layout.compiled.text import (
-    BLANK,
+    BLANK_ALL,
+    MIXED,
     ZERO,
+    alike,
     copy,
+    copy_and_put,
+    digits_in,
     document,
     find_ink,
+    first_bytes,
     has_shape,
     in_set,
-    is_digit,
+    is_ascii,
     is_email,
     person,
+    place_of,
+    put,
     trimmed,
 )
 
@@ -36,44 +55,49 @@ _STRIP_ZEROS, _ZERO_PAD, _NO_ZEROS, _CHECK, _FORMAT, _DOCUMENT, _PERSON_START, _
 _TEXT, _DIGITS, _DOCUMENT_OP, _INTEGER, _DECIMAL, _DATE, _TIME = range(7)
 _NO_CHECK, _EMAIL, _SHAPE = range(3)
 
-_ONE, _NONE = np.uint64(1), np.uint64(0)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_ONE, _NONE, _ALL = np.uint64(1), np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @part
-def _passes(out: Bytes, start: int, stop: int, check: int, shapes: Numbers, classes: Bytes, area_codes: Flags) -> bool:
-    """Whether a value passes the check of its field."""
-    if check == _NO_CHECK:
+def _passes(out: Bytes, start: int, stop: int, row: Numbers, tables: Tables) -> bool:
+    """Whether a value is of the domain of its field and passes its check."""
+    sets, shapes = tables
+    if row[_DOMAIN] >= 0 and not in_set(out, start, stop, row[_DOMAIN], sets):
+        return False
+    if row[_CHECK] == _NO_CHECK:
         return True
-    if check == _EMAIL:
+    if row[_CHECK] == _EMAIL:
         return is_email(out, start, stop)
-    return has_shape(out, start, stop, check - _SHAPE, shapes, classes, area_codes)
+    return has_shape(out, start, stop, row[_CHECK] - _SHAPE, shapes)
+
+
+@small
+def _is_constant(data: Bytes, start: int, stop: int, row: Numbers, sets: Sets) -> bool:
+    """Whether a cell is what it must always be, where it must."""
+    return row[_CONSTANT] < 0 or in_set(data, start, stop, row[_CONSTANT], sets)
 
 
 @part
 def _texts(
     data: Bytes,
     lines: Numbers,
-    ink: Words,
-    first: int,
-    last: int,
-    row: Numbers,
+    height: int,
+    spans: Places,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Places,
+    views: Words,
     spelling: Spelling,
     plain: bool,
 ) -> tuple[int, int]:
     """Text that may hold anything or nothing. There is no doubt of it."""
-    spelt, sizes = spelling
     valid = _NONE
-    for r in range(first, last):
-        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
-        start, stop = lines[r] + start, lines[r] + stop
-        cursor = copy(data, start, stop, text, cursor, spelt, sizes, plain)
-        ends[r + 1] = cursor - base
+    for r in range(height):
+        start, stop = lines[r] + spans[2 * r], lines[r] + spans[2 * r + 1]
         if start < stop:
-            valid |= _ONE << np.uint64(r - first)
+            valid |= _ONE << np.uint64(r)
+            cursor = copy_and_put(data, start, stop, text, base, cursor, spelling, plain, views, r)
     return cursor, valid
 
 
@@ -81,41 +105,42 @@ def _texts(
 def _checked_texts(
     data: Bytes,
     lines: Numbers,
-    ink: Words,
-    first: int,
-    last: int,
+    height: int,
+    spans: Places,
     row: Numbers,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Places,
+    views: Words,
     spelling: Spelling,
     plain: bool,
     tables: Tables,
+    seen: Words,
 ) -> tuple[int, int, int]:
-    """Text with something to look at."""
-    sets, shapes, classes, area_codes = tables
-    bounds, keys, items, spelt_items = sets
-    spelt, sizes = spelling
+    """Text with something to look at. ``seen``: cells of up to eight bytes that were found good before."""
     valid, doubtful = _NONE, _NONE
-    for r in range(first, last):
-        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
-        start, stop = lines[r] + start, lines[r] + stop
-        bit = _ONE << np.uint64(r - first)
-        if row[_CONSTANT] >= 0 and not in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items):
+    for r in range(height):
+        start, stop = lines[r] + spans[2 * r], lines[r] + spans[2 * r + 1]
+        bit = _ONE << np.uint64(r)
+        cell = first_bytes(data, start, stop - start) if start < stop else _NONE
+        short = start < stop and stop - start <= WORD and is_ascii(cell)
+        good = short and seen[place_of(cell)] == cell
+        if good:
+            valid |= bit
+            cursor = copy_and_put(data, start, stop, text, base, cursor, spelling, plain, views, r)
+        elif not _is_constant(data, start, stop, row, tables[0]):
             doubtful |= bit
         elif start == stop:
             doubtful |= bit if row[_REQUIRED] else _NONE
         else:
-            end = copy(data, start, stop, text, cursor, spelt, sizes, plain)
-            if (
-                row[_DOMAIN] < 0 or in_set(text, cursor, end, row[_DOMAIN], bounds, keys, items, spelt_items)
-            ) and _passes(text, cursor, end, row[_CHECK], shapes, classes, area_codes):
+            end = copy(data, start, stop, text, cursor, spelling, plain)
+            if _passes(text, cursor, end, row, tables):
                 valid |= bit
-                cursor = end
+                cursor = put(text, base, cursor, end, views, r)
+                if short:
+                    seen[place_of(cell)] = cell
             else:
                 doubtful |= bit
-        ends[r + 1] = cursor - base
     return cursor, valid, doubtful
 
 
@@ -123,54 +148,56 @@ def _checked_texts(
 def _digits(
     data: Bytes,
     lines: Numbers,
-    ink: Words,
-    first: int,
-    last: int,
+    height: int,
+    spans: Places,
     row: Numbers,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Places,
+    views: Words,
+    spelling: Spelling,
     tables: Tables,
+    seen: Words,
 ) -> tuple[int, int, int]:
     """Digits that are text."""
-    sets, shapes, classes, area_codes = tables
-    bounds, keys, items, spelt_items = sets
     valid, doubtful = _NONE, _NONE
-    for r in range(first, last):
-        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
-        start, stop = lines[r] + start, lines[r] + stop
-        bit = _ONE << np.uint64(r - first)
-        significant = start
-        while significant < stop and data[significant] == ZERO:
-            significant += 1
-        good = row[_CONSTANT] < 0 or in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items)
-        for i in range(significant, stop):
-            good = good and is_digit(data[i])
+    checked = row[_DOMAIN] >= 0 or row[_CHECK] != _NO_CHECK
+    for r in range(height):
+        start, stop = lines[r] + spans[2 * r], lines[r] + spans[2 * r + 1]
+        bit = _ONE << np.uint64(r)
+        significant, good = digits_in(data, start, stop)
+        good = good and _is_constant(data, start, stop, row, tables[0])
         absent = start == stop or (significant == stop and (row[_STRIP_ZEROS] or row[_NO_ZEROS]))
         if not good or (absent and row[_REQUIRED]):
             doubtful |= bit
-        elif not absent:
-            if row[_STRIP_ZEROS] or row[_ZERO_PAD]:
-                start = significant
-            end = cursor
-            for _ in range(row[_ZERO_PAD] - (stop - start)):
-                text[end] = ZERO
-                end += 1
-            for i in range(start, stop):
-                text[end] = data[i]
-                end += 1
-            fits = not row[_ZERO_PAD] or stop - start <= row[_ZERO_PAD]
-            if (
-                fits
-                and (row[_DOMAIN] < 0 or in_set(text, cursor, end, row[_DOMAIN], bounds, keys, items, spelt_items))
-                and _passes(text, cursor, end, row[_CHECK], shapes, classes, area_codes)
-            ):
-                valid |= bit
-                cursor = end
-            else:
-                doubtful |= bit
-        ends[r + 1] = cursor - base
+            continue
+        if absent:
+            continue
+        if row[_STRIP_ZEROS] or row[_ZERO_PAD]:
+            start = significant
+        size = stop - start
+        if row[_ZERO_PAD] and size > row[_ZERO_PAD]:
+            doubtful |= bit
+            continue
+        if not checked and size >= row[_ZERO_PAD]:
+            valid |= bit
+            cursor = copy_and_put(data, start, stop, text, base, cursor, spelling, True, views, r)
+            continue
+        end = cursor
+        for _ in range(row[_ZERO_PAD] - size):
+            text[end] = ZERO
+            end += 1
+        end = copy(data, start, stop, text, end, spelling, True)
+        cell = first_bytes(text, cursor, end - cursor) if cursor < end else _NONE
+        short = cursor < end <= cursor + WORD
+        known = short and seen[place_of(cell)] == cell
+        if known or not checked or _passes(text, cursor, end, row, tables):
+            if short:
+                seen[place_of(cell)] = cell
+            valid |= bit
+            cursor = put(text, base, cursor, end, views, r)
+        else:
+            doubtful |= bit
     return cursor, valid, doubtful
 
 
@@ -178,54 +205,47 @@ def _digits(
 def _documents(
     data: Bytes,
     lines: Numbers,
-    ink: Words,
-    first: int,
-    last: int,
+    height: int,
+    spans: Places,
     row: Numbers,
     text: Bytes,
     base: int,
     cursor: int,
-    ends: Places,
+    views: Words,
+    spelling: Spelling,
 ) -> tuple[int, int, int]:
     """CPF and CNPJ."""
     valid, doubtful = _NONE, _NONE
-    for r in range(first, last):
-        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
-        start, stop = lines[r] + start, lines[r] + stop
-        bit = _ONE << np.uint64(r - first)
+    for r in range(height):
+        start, stop = lines[r] + spans[2 * r], lines[r] + spans[2 * r + 1]
+        bit = _ONE << np.uint64(r)
         whose = np.int64(BLANK)
         if row[_PERSON_START] >= 0:
             whose = person(data, lines[r] + row[_PERSON_START], lines[r] + row[_PERSON_STOP])
         begin = document(data, start, stop, row[_DOCUMENT], whose)
         if begin >= 0:
-            for i in range(begin, stop):
-                text[cursor] = data[i]
-                cursor += 1
+            cursor = copy_and_put(data, begin, stop, text, base, cursor, spelling, True, views, r)
             valid |= bit
         elif begin < -1 or row[_REQUIRED]:
             doubtful |= bit
-        ends[r + 1] = cursor - base
     return cursor, valid, doubtful
 
 
 @part
 def _whole_numbers(
-    data: Bytes, lines: Numbers, ink: Words, first: int, last: int, row: Numbers, values: Numbers, sets: Sets
+    data: Bytes, lines: Numbers, height: int, spans: Places, row: Numbers, values: Numbers, sets: Sets
 ) -> tuple[int, int]:
     """Whole numbers, and decimals with all their digits."""
-    bounds, keys, items, spelt_items = sets
     valid, doubtful = _NONE, _NONE
-    for r in range(first, last):
-        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
-        start, stop = lines[r] + start, lines[r] + stop
-        bit = _ONE << np.uint64(r - first)
+    for r in range(height):
+        start, stop = lines[r] + spans[2 * r], lines[r] + spans[2 * r + 1]
+        bit = _ONE << np.uint64(r)
         value, good = np.int64(0), not row[_REQUIRED]
         if start < stop:
             value, good = whole(data, start, stop, row[_SIGN])
             good = good and row[_LOW] <= value and value <= row[_HIGH]
-        if row[_CONSTANT] >= 0:
-            good = good and in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items)
-        values[r - first] = value
+        good = good and _is_constant(data, start, stop, row, sets)
+        values[r] = value
         if not good:
             doubtful |= bit
         elif start < stop:
@@ -237,37 +257,46 @@ def _whole_numbers(
 def _moments(
     data: Bytes,
     lines: Numbers,
-    ink: Words,
-    first: int,
-    last: int,
+    height: int,
+    spans: Places,
     row: Numbers,
     values: Numbers,
     sets: Sets,
-    formats: Numbers,
+    form: Numbers,
+    seen: Words,
 ) -> tuple[int, int]:
-    """Dates as days since 1970, times as nanoseconds since midnight, both as microseconds since 1970."""
-    bounds, keys, items, spelt_items = sets
+    """Dates as days since 1970, times as nanoseconds since midnight, both as microseconds since 1970.
+
+    ``seen``: cells of eight bytes that are dates, and their days.
+    """
     valid, doubtful = _NONE, _NONE
     op = row[_OP]
-    for r in range(first, last):
-        raw_start, raw_stop = lines[r] + row[_START], lines[r] + row[_STOP]
-        start, stop = trimmed(ink[r - first], row[_START], row[_STOP])
-        start, stop = lines[r] + start, lines[r] + stop
-        bit = _ONE << np.uint64(r - first)
+    for r in range(height):
+        start, stop = lines[r] + spans[2 * r], lines[r] + spans[2 * r + 1]
+        bit = _ONE << np.uint64(r)
         value, good = np.int64(0), False
-        if start < stop:
-            day, clock, good = moment(data, start, stop, row[_FORMAT], formats)
+        short = op == _DATE and stop - start == WORD
+        cell = first_bytes(data, start, WORD) if short else _NONE
+        place = 2 * np.int64((cell * _SPREAD) >> np.uint64(64 - SEEN_DATES))
+        if short and seen[place] == cell:
+            value, good = np.int64(seen[place + 1]), True
+        elif start < stop:
+            day, clock, good = moment(data, start, stop, form)
             if op == _DATE:
                 value = day
+                if short and good:
+                    seen[place] = cell
+                    seen[place + 1] = np.uint64(day)
             elif op == _TIME:
                 value = clock * 1_000_000_000
             else:
                 value = (day * 86400 + clock) * 1_000_000
-        absent = not good and (start == stop or (op != _TIME and is_no_date(data, raw_start, raw_stop)))
+        absent = not good and (
+            start == stop or (op != _TIME and is_no_date(data, lines[r] + row[_START], lines[r] + row[_STOP]))
+        )
         good = not row[_REQUIRED] if absent else good and row[_LOW] <= value and value <= row[_HIGH]
-        if row[_CONSTANT] >= 0:
-            good = good and in_set(data, start, stop, row[_CONSTANT], bounds, keys, items, spelt_items)
-        values[r - first] = value
+        good = good and _is_constant(data, start, stop, row, sets)
+        values[r] = value
         if not good:
             doubtful |= bit
         elif not absent:
@@ -275,99 +304,104 @@ def _moments(
     return valid, doubtful
 
 
-_BYTES, _NUMBERS, _TABLE = types.uint8[::1], types.int64[::1], types.int64[:, ::1]
-_SETS = types.Tuple((_NUMBERS, types.uint64[::1], _NUMBERS, _BYTES))
-
-
-@njit(
-    types.int64(
-        _BYTES,
-        _NUMBERS,
-        _TABLE,
-        types.Tuple((_SETS, _TABLE, _BYTES, types.boolean[::1])),
-        _TABLE,
-        types.Tuple((types.uint8[:, ::1], _NUMBERS)),
-        types.boolean,
-        _NUMBERS,
-        types.Tuple((_BYTES, types.int32[:, ::1])),
-        types.Tuple((_TABLE, types.int64[:, :, ::1], types.int32[:, ::1])),
-        types.uint64[:, ::1],
-        types.int32[:, ::1],
-    ),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
-def read_cells(
+@part
+def read_tiles(
     data: Bytes,
     lines: Numbers,
+    height: int,
     fields: Numbers,
+    count: int,
     tables: Tables,
-    formats: Numbers,
+    formats: tuple[Numbers, int],
     spelling: Spelling,
     plain: bool,
     bases: Numbers,
-    texts: tuple[Bytes, Places],
+    texts: tuple[Bytes, Words, Numbers],
     numbers: tuple[Numbers, Numbers, Places],
     valid: Words,
     doubts: Places,
+    seen: tuple[Words, Words],
+    ink: tuple[Words, int],
+    rooms: tuple[Places, Numbers],
 ) -> int:
     """Read every field of every line.
 
     ``lines``: where each line begins in ``data``. ``spelling`` says every byte in UTF-8, and ``plain`` that there is no
-    need to. ``texts``: (bytes, ends) of all text columns: column i writes from ``bases[i]`` on, and its value of line r
-    ends at ``ends[i, r + 1]``, counted from ``bases[i]``. ``numbers``: whole numbers, decimals (low and high half) and
-    days. ``valid``: a word per tile and field, in the order of ``fields``, with a bit per line. ``doubts``: (field,
-    line) of the cells left to ``convert``. Returns how many doubts there are.
+    need to. ``texts``: bytes and views of all text columns, and where each column's bytes end: column i writes bytes
+    from ``bases[i]`` on. ``numbers``: whole numbers, decimals (low and high half) and days. ``valid``: a word per tile
+    and field, in the order of ``fields``, with a bit per line. ``doubts``: (field, line) of the cells left to
+    ``convert``. ``seen``: cells that need no second look, by field and by format. ``ink``: words for a tile's lines,
+    for any and for all of them, and how many make a line. ``rooms``: where each cell of a field begins and ends in its
+    line; values. Returns how many doubts there are.
     """
-    text, ends = texts
+    text, views, cursors = texts
     wholes, decimals, days = numbers
-    cursors = bases.copy()
-    values = np.empty(TILE, dtype=np.int64)
-    ink = np.empty((TILE, (fields[:, _STOP].max() + 63) // 64), dtype=np.uint64)
+    lines_ink, words = ink
+    some, every = moved(lines_ink, TILE * words), moved(lines_ink, (TILE + 1) * words)
+    spans, values = rooms
+    tiles = (height + TILE - 1) // TILE
     told = 0
-    for first in range(0, lines.shape[0], TILE):
-        last = min(first + TILE, lines.shape[0])
-        for r in range(first, last):
-            find_ink(data, lines[r], ink[r - first])
-        for f in range(fields.shape[0]):
-            row = fields[f]
+    for tile in range(tiles):
+        first = tile * TILE
+        size = min(TILE, height - first)
+        these = moved(lines, first)
+        for i in range(words):
+            some[i] = _NONE
+            every[i] = _ALL
+        for r in range(size):
+            find_ink(data, these[r], words, moved(lines_ink, r * words), some, every)
+        for f in range(count):
+            row = moved(fields, f * COLUMNS)
             op, slot = row[_OP], row[_SLOT]
+            how = alike(some, every, row[_START], row[_STOP])
+            if how == BLANK_ALL and not row[_REQUIRED] and row[_CONSTANT] < 0:
+                continue
+            start, stop = trimmed(some, row[_START], row[_STOP])
+            for r in range(size):
+                if how == MIXED:
+                    start, stop = trimmed(moved(lines_ink, r * words), row[_START], row[_STOP])
+                spans[2 * r] = start
+                spans[2 * r + 1] = stop
             bits, doubtful = _NONE, _NONE
+            known = moved(seen[0], f << SEEN_CELLS)
             if op <= _DOCUMENT_OP:
-                base, end = bases[slot], cursors[slot]
+                base, end, out = bases[slot], cursors[slot], moved(views, 2 * (slot * height + first))
                 if op == _DIGITS:
                     end, bits, doubtful = _digits(
-                        data, lines, ink, first, last, row, text, base, end, ends[slot], tables
+                        data, these, size, spans, row, text, base, end, out, spelling, tables, known
                     )
                 elif op == _DOCUMENT_OP:
-                    end, bits, doubtful = _documents(data, lines, ink, first, last, row, text, base, end, ends[slot])
+                    end, bits, doubtful = _documents(data, these, size, spans, row, text, base, end, out, spelling)
                 elif row[_CONSTANT] >= 0 or row[_DOMAIN] >= 0 or row[_CHECK] != _NO_CHECK or row[_REQUIRED]:
                     end, bits, doubtful = _checked_texts(
-                        data, lines, ink, first, last, row, text, base, end, ends[slot], spelling, plain, tables
+                        data, these, size, spans, row, text, base, end, out, spelling, plain, tables, known
                     )
                 else:
-                    end, bits = _texts(data, lines, ink, first, last, row, text, base, end, ends[slot], spelling, plain)
+                    end, bits = _texts(data, these, size, spans, text, base, end, out, spelling, plain)
                 cursors[slot] = end
             elif op in (_INTEGER, _DECIMAL):
-                bits, doubtful = _whole_numbers(data, lines, ink, first, last, row, values, tables[0])
+                bits, doubtful = _whole_numbers(data, these, size, spans, row, values, tables[0])
             else:
-                bits, doubtful = _moments(data, lines, ink, first, last, row, values, tables[0], formats)
+                number = max(row[_FORMAT], 0)
+                form, dates = moved(formats[0], number * formats[1]), moved(seen[1], number << (SEEN_DATES + 1))
+                bits, doubtful = _moments(data, these, size, spans, row, values, tables[0], form, dates)
             if op == _DECIMAL:
-                for r in range(first, last):
-                    decimals[slot, r, 0] = values[r - first]
-                    decimals[slot, r, 1] = values[r - first] >> 63
+                decimal = moved(decimals, 2 * (slot * height + first))
+                for r in range(size):
+                    decimal[2 * r] = values[r]
+                    decimal[2 * r + 1] = values[r] >> 63
             elif op == _DATE:
-                for r in range(first, last):
-                    days[slot, r] = values[r - first]
+                day = moved(days, slot * height + first)
+                for r in range(size):
+                    day[r] = values[r]
             elif op > _DOCUMENT_OP:
-                for r in range(first, last):
-                    wholes[slot, r] = values[r - first]
-            valid[f, first // TILE] = bits
-            if doubtful:
-                for r in range(first, last):
-                    if doubtful >> np.uint64(r - first) & _ONE:
-                        doubts[told, 0] = f
-                        doubts[told, 1] = r
-                        told += 1
+                number_ = moved(wholes, slot * height + first)
+                for r in range(size):
+                    number_[r] = values[r]
+            valid[f * tiles + tile] = bits
+            while doubtful:
+                doubts[2 * told] = f
+                doubts[2 * told + 1] = first + trailing_zeros(doubtful)
+                doubtful &= doubtful - _ONE
+                told += 1
     return told

@@ -14,13 +14,15 @@ Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int32]  # within what one block gives
 Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
 Sets = tuple[Numbers, Words, Numbers, Bytes]
-Tables = tuple[Sets, Numbers, Bytes, Flags]  # see ``program.Program``
+Shapes = tuple[Numbers, int, int, Bytes, Bytes]  # rows of shapes, how many and how long; classes; area codes
+Tables = tuple[Sets, Shapes]  # see ``program.Program``
 Spelling = tuple[Bytes, Numbers]  # every byte in UTF-8: up to three bytes, and how many
 
 TILE = 64  # lines read field by field in one go: they stay in the processor's cache, and their validity is one word
 WORD = 8
+INLINE = 12  # bytes of a value that stand in its view itself
+SEEN_CELLS, SEEN_DATES = 6, 10  # of a field, of a format: cells that need no second look, as a power of two
 
 
 class Op(IntEnum):
@@ -57,6 +59,9 @@ class Column(IntEnum):
     DOCUMENT = 15  # 0 either, 1 CPF, 2 CNPJ
     PERSON_START = 16  # the field that says F or J; -1: none
     PERSON_STOP = 17
+
+
+COLUMNS = 18  # how many there are
 
 
 class Check(IntEnum):

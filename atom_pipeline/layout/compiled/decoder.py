@@ -7,30 +7,22 @@ of a file is usual. The cells that are not go through ``convert``, so that every
 from __future__ import annotations
 
 import io
-from typing import Any
 
-import nanoarrow as na
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.layout.batches import NO_ROWS
-from atom_pipeline.layout.blocks import Block, Positions
-from atom_pipeline.layout.compiled.cache import use_cache
-from atom_pipeline.layout.compiled.codes import TILE, WORD, Bytes, Column, Numbers, Op
+from atom_pipeline.layout.blocks import ROOM, Block, Look, Positions
+from atom_pipeline.layout.compiled.arrow import Buffer, Columns, text_buffers
+from atom_pipeline.layout.compiled.codes import INLINE, SEEN_CELLS, SEEN_DATES, TILE, WORD, Bytes, Column, Numbers, Op
+from atom_pipeline.layout.compiled.machine import function
 from atom_pipeline.layout.compiled.program import compile_record
 from atom_pipeline.layout.convert import Decoded, Fault, RecordPlan, convert
+from atom_pipeline.layout.pool import KEPT_BUFFERS, Pool, carved, carved_bytes
 from atom_pipeline.layout.schema import PRECISION
 
-use_cache()
-from atom_pipeline.layout.compiled.cells import read_cells  # noqa: E402
-
-_ARROW_TYPES = {
-    Op.INTEGER: na.int64(),
-    Op.DATE: na.date32(),
-    Op.TIME: na.time64("ns"),
-    Op.DATETIME: na.timestamp("us"),
-}
+_ARROW_FORMATS = {Op.INTEGER: "l", Op.DATE: "tdD", Op.TIME: "ttn", Op.DATETIME: "tsu:"}
 _PLAIN: tuple[Bytes, Numbers] = np.zeros((256, 3), dtype=np.uint8), np.ones(256, dtype=np.int64)
 
 
@@ -42,26 +34,29 @@ class QuickDecoder:
         self._program = compile_record(plan)
         rows = self._program.fields.tolist()
         self._spelling = _PLAIN if encoding in {"utf-8", "ascii"} else spelling_in_utf8(encoding)
-        self._outputs = [self._output(place, row) for place, row in zip(self._program.places, rows, strict=True)]
+        self._outputs = [(Op(row[Column.OP]), row[Column.SLOT]) for row in rows]
+        named = zip(self._program.places, self._outputs, strict=True)
+        self._columns = Columns({plan.names[place]: self._format(place, op) for place, (op, _) in named})
+        self._read_cells = function("read_cells")
+        self._memory, self._text = Pool(KEPT_BUFFERS), Pool(KEPT_BUFFERS, sparse=True)
         self.left = frozenset(range(len(plan.fields))) - set(self._program.places)  # fields that convert reads whole
 
-    def _output(self, place: int, row: list[int]) -> tuple[Op, int, Any]:
-        """What a field of the program is read as: its operation, its slot, its Arrow type."""
-        op = Op(row[Column.OP])
+    def _format(self, place: int, op: Op) -> str:
+        """The Arrow type of a field of the program."""
         if op is Op.DECIMAL:
-            schema = na.decimal128(PRECISION, self._plan.fields[place].field.decimals)
-        else:
-            schema = na.string() if op <= Op.DOCUMENT else _ARROW_TYPES[op]
-        return op, row[Column.SLOT], na.c_schema(schema)
+            return f"d:{PRECISION},{self._plan.fields[place].field.decimals}"
+        return "vu" if op <= Op.DOCUMENT else _ARROW_FORMATS[op]
 
     def decode(self, block: Block, rows: Positions) -> Decoded:
         """Typed columns and faults of these lines of a block: all of one record type and of its length."""
-        columns, doubts = self.usual(block, rows) if self._program.places else ({}, NO_ROWS)
+        usual, doubts = self.usual(block, rows) if self._program.places else (pl.DataFrame(), NO_ROWS)
+        frames = [usual]
         faults: dict[str, list[Fault]] = {}
         if self.left:
             decoded = self._convert(self.left, block, rows)
-            columns |= {place: decoded.frame[self._plan.names[place]] for place in self.left}
+            frames.append(decoded.frame.select(self._plan.names[place] for place in self.left))
             _add(faults, decoded.faults, np.arange(len(rows)))
+        frame = pl.concat(frames, how="horizontal") if len(frames) > 1 else usual
         if len(doubts):
             doubtful = np.unique(doubts[:, 1])
             places = frozenset(self._program.places[i] for i in np.unique(doubts[:, 0]).tolist())
@@ -69,12 +64,11 @@ class QuickDecoder:
             order = np.arange(len(rows), dtype=np.uint32)
             order[doubtful] = np.arange(len(rows), len(rows) + len(doubtful))
             names = [self._plan.names[place] for place in places]
-            usual = pl.DataFrame([columns[place].alias(self._plan.names[place]) for place in places])
-            mended = pl.concat([usual, decoded.frame.select(names)]).select(pl.all().gather(order))
-            columns |= dict(zip(places, mended, strict=True))
+            mended = pl.concat([usual.select(names), decoded.frame.select(names)]).select(pl.all().gather(order))
+            frame = frame.with_columns(mended)
             _add(faults, decoded.faults, doubtful)
-        frame = pl.DataFrame([columns[place].alias(name) for place, name in enumerate(self._plan.names)])
-        return Decoded(frame, [fault for name in self._plan.names for fault in faults.get(name, ())])
+        in_order = [fault for name in self._plan.names for fault in faults.get(name, ())]
+        return Decoded(frame.select(self._plan.names), in_order)
 
     def _convert(self, places: frozenset[int], block: Block, rows: Positions) -> Decoded:
         """Some of the fields of some lines, by ``convert``."""
@@ -83,39 +77,60 @@ class QuickDecoder:
         asked = {self._plan.names[place] for place in places}
         return Decoded(decoded.frame, [fault for fault in decoded.faults if fault.field in asked])
 
-    def usual(self, block: Block, rows: Positions) -> tuple[dict[int, pl.Series], Positions]:
+    def usual(self, block: Block, rows: Positions) -> tuple[pl.DataFrame, Positions]:
         """The columns of the program's fields, without the values of the cells in doubt: (field, row) of each."""
         program, height = self._program, len(rows)
-        fields = program.fields
+        fields, sets = program.fields, program.tables[0]
         plain = block.ascii or self._spelling is _PLAIN
-        is_text = fields[:, Column.OP] <= Op.DOCUMENT
-        texts = fields[is_text]
-        widths = np.maximum(texts[:, Column.STOP] - texts[:, Column.START], texts[:, Column.ZERO_PAD])
-        room = widths * height * (1 if plain else int(self._spelling[1].max())) + WORD
-        bases = np.concatenate([[0], np.cumsum(room)])
         kinds = fields[:, Column.OP]
+        texts = fields[kinds <= Op.DOCUMENT]
         count = {kind: int((kinds == kind).sum()) for kind in Op}
-        text = np.empty(int(bases[-1]), dtype=np.uint8)
-        ends = np.empty((len(texts), height + 1), dtype=np.int32)
-        ends[:, 0] = 0
-        wholes = np.empty((count[Op.INTEGER] + count[Op.TIME] + count[Op.DATETIME], height), dtype=np.int64)
-        decimals = np.empty((count[Op.DECIMAL], height, 2), dtype=np.int64)
-        days = np.empty((count[Op.DATE], height), dtype=np.int32)
-        valid = np.empty((len(fields), -(-height // TILE)), dtype=np.uint64)
+        widths = np.maximum(texts[:, Column.STOP] - texts[:, Column.START], texts[:, Column.ZERO_PAD])
+        most = 1 if plain else int(self._spelling[1].max())
+        room = np.where(widths * most > INLINE, widths * height, widths) * most + 2 * WORD
+        bases = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
+        text, cursors = self._text.take(int(bases[-1]) + ROOM), bases.copy()
+        shapes: list[tuple[tuple[int, ...], npt.DTypeLike]] = [
+            ((len(texts), height, 2), np.uint64),
+            ((count[Op.INTEGER] + count[Op.TIME] + count[Op.DATETIME], height), np.int64),
+            ((count[Op.DECIMAL], height, 2), np.int64),
+            ((count[Op.DATE], height), np.int32),
+            ((len(fields), -(-height // TILE)), np.uint64),
+        ]
+        memory = self._memory.take(carved_bytes(shapes))
+        memory[:] = 0
+        views, wholes, decimals, days, valid = carved(memory, shapes)
         doubts = np.empty((len(fields) * height, 2), dtype=np.int32)
-        told = read_cells(
-            block.array, block.starts[rows], fields, program.tables, program.formats, self._spelling, plain, bases,
-            (text, ends), (wholes, decimals, days), valid, doubts,
-        )  # fmt: skip
-        columns: dict[int, pl.Series] = {}
-        for i, (place, (op, slot, schema)) in enumerate(zip(program.places, self._outputs, strict=True)):
-            buffers: list[Any] = [valid[i]]
+        seen_cells = np.zeros((len(fields), 1 << SEEN_CELLS), dtype=np.uint64)
+        seen_dates = np.zeros((max(1, len(program.formats)), 1 << SEEN_DATES, 2), dtype=np.uint64)
+        words = -(-int(fields[:, Column.STOP].max()) // 64)
+        told = self._read_cells([
+            block.roomy, block.starts[rows], fields, *sets, *program.tables[1:], program.formats, *self._spelling,
+            np.array([plain]), bases, text, views, cursors, wholes, decimals, days, valid, doubts, seen_cells,
+            seen_dates, np.empty((TILE + 2, words), dtype=np.uint64), np.empty((TILE, 2), dtype=np.int32),
+            np.empty(TILE, dtype=np.int64),
+        ])  # fmt: skip
+        nulls = (height - np.bitwise_count(valid).sum(axis=1, dtype=np.int64)).tolist()
+        columns: list[tuple[int, list[Buffer]]] = []
+        for i, (op, slot) in enumerate(self._outputs):
+            mask = valid[i] if nulls[i] else None
             if op <= Op.DOCUMENT:
-                buffers += [ends[slot], text[bases[slot] : bases[slot] + ends[slot, height]]]
+                columns.append((nulls[i], text_buffers(mask, views[slot], text[bases[slot] : cursors[slot]])))
             else:
-                buffers.append(decimals[slot] if op is Op.DECIMAL else days[slot] if op is Op.DATE else wholes[slot])
-            columns[place] = pl.Series(na.c_array_from_buffers(schema, height, buffers))
-        return columns, doubts[:told].astype(np.int64)
+                values = decimals if op is Op.DECIMAL else days if op is Op.DATE else wholes
+                columns.append((nulls[i], [mask, values[slot]]))
+        return self._columns.frame(height, columns), doubts[:told].astype(np.int64)
+
+
+def look_over(array: Bytes) -> Look:
+    """See ``Look``. ``ROOM`` bytes after the array's end must be there."""
+    others = np.empty(2, dtype=np.int64)
+    newlines = np.empty(len(array) // 128 + 1, dtype=np.int64)
+    found = function("look_over")([array, newlines, others])
+    if found > len(newlines):
+        newlines = np.empty(found, dtype=np.int64)
+        function("look_over")([array, newlines, others])
+    return Look(newlines[:found].copy(), int(others[0]), not others[1])
 
 
 def cut(plan: RecordPlan, block: Block, rows: Positions) -> pl.DataFrame:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from atom_pipeline.layout.compiled.cache import part
-from atom_pipeline.layout.compiled.codes import WORD, Bytes, Numbers
-from atom_pipeline.layout.compiled.text import BLANK, HYPHEN, PLUS, ZERO, eight_digits
+from atom_pipeline.layout.compiled.codes import Bytes, Numbers
+from atom_pipeline.layout.compiled.intrinsics import BLANK, part
+from atom_pipeline.layout.compiled.text import HYPHEN, PLUS, ZERO, number_of
 
 _MOST_DIGITS = 18
 # A row of ``Program.formats``: the length, where each part begins (-1: nowhere), the literals as place and byte.
@@ -25,18 +25,8 @@ def whole(data: Bytes, start: int, stop: int, sign: int) -> tuple[int, bool]:
         stop -= 1
     if stop <= start or stop - start > _MOST_DIGITS:
         return np.int64(0), False
-    value = np.int64(0)
-    bad = False
-    while stop - start >= WORD and start + WORD <= data.shape[0]:
-        eight, is_digits = eight_digits(data, start)
-        bad |= not is_digits
-        value = value * 100_000_000 + eight
-        start += WORD
-    for i in range(start, stop):
-        digit = np.uint8(data[i] - np.uint8(ZERO))
-        bad |= digit > 9
-        value = value * 10 + digit
-    if bad:
+    value, good = number_of(data, start, stop)
+    if not good:
         return np.int64(0), False
     return -value if negative else value, True
 
@@ -49,22 +39,22 @@ def _pair(data: Bytes, place: int) -> int:
 
 
 @part
-def moment(data: Bytes, start: int, stop: int, number: int, formats: Numbers) -> tuple[int, int, bool]:
+def moment(data: Bytes, start: int, stop: int, form: Numbers) -> tuple[int, int, bool]:
     """Days since 1970, seconds since midnight, and whether a cell is a moment of a format (years 1 to 9999)."""
-    if stop - start != formats[number, 0]:
+    if stop - start != form[0]:
         return np.int64(0), np.int64(0), False
-    for i in range(formats[number, _LITERALS]):
-        if data[start + formats[number, _LITERALS + 1 + 2 * i]] != formats[number, _LITERALS + 2 + 2 * i]:
+    for i in range(form[_LITERALS]):
+        if data[start + form[_LITERALS + 1 + 2 * i]] != form[_LITERALS + 2 + 2 * i]:
             return np.int64(0), np.int64(0), False
     day, clock, good = np.int64(0), np.int64(0), True
-    if formats[number, _YEAR] >= 0:
-        place = start + formats[number, _YEAR]
+    if form[_YEAR] >= 0:
+        place = start + form[_YEAR]
         year = _pair(data, place) * 100 + _pair(data, place + 2)
-        month = _pair(data, start + formats[number, _MONTH])
-        day, good = _days(year, month, _pair(data, start + formats[number, _DAY]))
-    if formats[number, _HOUR] >= 0:
-        hour, minute = _pair(data, start + formats[number, _HOUR]), _pair(data, start + formats[number, _MINUTE])
-        second = _pair(data, start + formats[number, _SECOND])
+        month = _pair(data, start + form[_MONTH])
+        day, good = _days(year, month, _pair(data, start + form[_DAY]))
+    if form[_HOUR] >= 0:
+        hour, minute = _pair(data, start + form[_HOUR]), _pair(data, start + form[_MINUTE])
+        second = _pair(data, start + form[_SECOND])
         good = good and hour < 24 and minute < 60 and second < 60
         clock = hour * 3600 + minute * 60 + second
     return day, clock, good

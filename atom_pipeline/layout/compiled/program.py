@@ -12,9 +12,10 @@ from datetime import date
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 
 from atom_pipeline.layout.checks import DDDS, UFS
-from atom_pipeline.layout.compiled.codes import WORD, Bytes, Check, Column, Numbers, Op, Tables
+from atom_pipeline.layout.compiled.codes import WORD, Bytes, Check, Column, Numbers, Op, Words
 from atom_pipeline.layout.convert import FieldPlan, RecordPlan
 from atom_pipeline.layout.dates import spelling
 from atom_pipeline.layout.model import FieldType, Rule
@@ -54,7 +55,7 @@ class Program:
 
     places: tuple[int, ...]
     fields: Numbers
-    tables: Tables
+    tables: tuple[tuple[Numbers, Words, Numbers, Bytes], Numbers, Bytes, npt.NDArray[np.bool_]]
     formats: Numbers
 
 

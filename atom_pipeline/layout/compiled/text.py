@@ -2,97 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from atom_pipeline.layout.compiled.cache import part
-from atom_pipeline.layout.compiled.codes import WORD, Bytes, Flags, Numbers, Words
+from atom_pipeline.layout.compiled.codes import INLINE, SEEN_CELLS, WORD, Bytes, Sets, Shapes, Spelling, Words
+from atom_pipeline.layout.compiled.intrinsics import (
+    BLANK,
+    differing,
+    leading_zeros,
+    moved,
+    part,
+    put_word,
+    small,
+    trailing_zeros,
+    word_at,
+)
 
-BLANK, ZERO, NINE, HYPHEN, PLUS = 32, 48, 57, 45, 43
+ZERO, NINE, HYPHEN, PLUS = 48, 57, 45, 43
+BLANK_ALL, SAME_PLACES, MIXED = range(3)  # of the lines of a tile; see ``alike``
 _ALL, _UPPER_HALF = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x8080808080808080)
+_NONE, _ZEROS = np.uint64(0), np.uint64(0x3030303030303030)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-@intrinsic
-def _word(_context: Any, data: Any, place: Any) -> Any:  # noqa: ARG001
-    """Eight bytes of an array from a place on, as one number."""
+@small
+def find_ink(data: Bytes, line: int, words: int, ink: Words, some: Words, every: Words) -> None:
+    """Say of every byte of a line whether it is no blank, a bit each; also brings the line into the cache, in order.
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        at = cgutils.pointer_add(builder, array.data, arguments[1], ir.IntType(64).as_pointer())
-        return builder.load(at, align=1)
-
-    return types.uint64(data, types.int64), generate
-
-
-@intrinsic
-def _put_word(_context: Any, data: Any, place: Any, word: Any) -> Any:  # noqa: ARG001
-    """Write eight bytes of an array from a place on."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        at = cgutils.pointer_add(builder, array.data, arguments[1], ir.IntType(64).as_pointer())
-        builder.store(arguments[2], at, align=1)
-        return context.get_dummy_value()
-
-    return types.void(data, types.int64, types.uint64), generate
-
-
-@intrinsic
-def _differing(_context: Any, data: Any, place: Any) -> Any:  # noqa: ARG001
-    """Which of 64 bytes of an array from a place on are no blanks: a bit each."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        vector = ir.VectorType(ir.IntType(8), 64)
-        at = cgutils.pointer_add(builder, array.data, arguments[1], vector.as_pointer())
-        differ = builder.icmp_unsigned("!=", builder.load(at, align=1), ir.Constant(vector, [BLANK] * 64))
-        return builder.bitcast(differ, ir.IntType(64))
-
-    return types.uint64(data, types.int64), generate
-
-
-@intrinsic
-def _leading_zeros(_context: Any, word: Any) -> Any:  # noqa: ARG001
-    """How many of the upper bits of a number are zero; the number is not zero."""
-
-    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), generate
-
-
-@intrinsic
-def _trailing_zeros(_context: Any, word: Any) -> Any:  # noqa: ARG001
-    """How many of the lower bits of a number are zero; the number is not zero."""
-
-    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), generate
-
-
-@part
-def find_ink(data: Bytes, line: int, ink: Words) -> None:
-    """Say of every byte of a line whether it is no blank, a bit each; also brings the line into the cache, in order."""
-    size = data.shape[0]
-    for i in range(ink.shape[0]):
-        place = line + 64 * i
-        if place + 64 <= size:
-            ink[i] = _differing(data, place)
-            continue
-        bits = np.uint64(0)
-        for j in range(size - place):
-            if data[place + j] != BLANK:
-                bits |= np.uint64(1) << np.uint64(j)
+    ``some`` and ``every`` gather which bytes are no blank in any and in all of the lines of a tile.
+    """
+    for i in range(words):
+        bits = differing(data, line + 64 * i)
         ink[i] = bits
+        some[i] |= bits
+        every[i] &= bits
 
 
-@part
+@small
+def alike(some: Words, every: Words, start: int, stop: int) -> int:
+    """How a field stands in the lines of a tile: BLANK_ALL, SAME_PLACES (ink at the same places in all), or MIXED."""
+    a, b = start >> 6, (stop - 1) >> 6
+    found, differ = _NONE, _NONE
+    for i in range(a, b + 1):
+        mask = _ALL
+        if i == a:
+            mask &= _ALL << np.uint64(start & 63)
+        if i == b:
+            mask &= _ALL >> np.uint64(63 - ((stop - 1) & 63))
+        found |= some[i] & mask
+        differ |= (some[i] ^ every[i]) & mask
+    if found == 0:
+        return BLANK_ALL
+    return SAME_PLACES if differ == 0 else MIXED
+
+
+@small
 def trimmed(ink: Words, start: int, stop: int) -> tuple[int, int]:
     """Where a cell of a line begins and ends without the blanks around it; the same twice where it is blank."""
     a, b = start >> 6, (stop - 1) >> 6
@@ -102,7 +65,7 @@ def trimmed(ink: Words, start: int, stop: int) -> tuple[int, int]:
         bits = ink[a] & low & high
         if bits == 0:
             return start, start
-        return a * 64 + _trailing_zeros(bits), a * 64 + 64 - _leading_zeros(bits)
+        return a * 64 + trailing_zeros(bits), a * 64 + 64 - leading_zeros(bits)
     first, bits = a, ink[a] & low
     while bits == 0 and first < b:
         first += 1
@@ -111,74 +74,146 @@ def trimmed(ink: Words, start: int, stop: int) -> tuple[int, int]:
         bits &= high
         if bits == 0:
             return start, start
-        return b * 64 + _trailing_zeros(bits), b * 64 + 64 - _leading_zeros(bits)
-    start = first * 64 + _trailing_zeros(bits)
+        return b * 64 + trailing_zeros(bits), b * 64 + 64 - leading_zeros(bits)
+    start = first * 64 + trailing_zeros(bits)
     last, bits = b, ink[b] & high
     while bits == 0:
         last -= 1
         bits = ink[last]
-    return start, last * 64 + 64 - _leading_zeros(bits)
+    return start, last * 64 + 64 - leading_zeros(bits)
+
+
+@small
+def first_bytes(data: Bytes, start: int, size: int) -> int:
+    """The first bytes of a cell, one to eight, as one number; the bytes after it are zero."""
+    return word_at(data, start) & (_ALL >> np.uint64(64 - 8 * min(size, WORD)))
+
+
+@small
+def is_ascii(word: int) -> bool:
+    return word & _UPPER_HALF == 0
+
+
+@small
+def place_of(word: int) -> int:
+    """Where a number is kept in a table of 64 that have been seen."""
+    return np.int64((word * _SPREAD) >> np.uint64(64 - SEEN_CELLS))
+
+
+@small
+def put_short(views: Words, r: int, low: int, high: int, size: int) -> None:
+    """The view of a value of up to 12 bytes: its size, and the bytes themselves."""
+    views[2 * r] = np.uint64(size) | (low << np.uint64(32))
+    views[2 * r + 1] = (low >> np.uint64(32)) | (high << np.uint64(32))
+
+
+@small
+def put(text: Bytes, base: int, start: int, stop: int, views: Words, r: int) -> int:
+    """The view of a value that was written to ``text``; returns where the next one may be written."""
+    size = stop - start
+    low = first_bytes(text, start, size)
+    if size <= INLINE:
+        high = first_bytes(text, start + WORD, size - WORD) if size > WORD else _NONE
+        put_short(views, r, low, high, size)
+        return start
+    views[2 * r] = np.uint64(size) | (low << np.uint64(32))
+    views[2 * r + 1] = np.uint64(start - base) << np.uint64(32)
+    return stop
 
 
 @part
-def copy(data: Bytes, start: int, stop: int, out: Bytes, cursor: int, spelt: Bytes, sizes: Numbers, plain: bool) -> int:
+def copy(data: Bytes, start: int, stop: int, out: Bytes, cursor: int, spelling: Spelling, plain: bool) -> int:
     """Write bytes as UTF-8; returns where they end. May write up to a word more, which the next value writes over."""
-    size = data.shape[0]
-    i = start
-    while i < stop:
-        if i + WORD <= size:
-            word = _word(data, i)
-            if plain or not word & _UPPER_HALF:
-                _put_word(out, cursor, word)
-                step = min(WORD, stop - i)
-                i += step
-                cursor += step
-                continue
-        for _ in range(min(WORD, stop - i)):
-            byte = data[i]
-            i += 1
-            if byte < 128 or plain:
-                out[cursor] = byte
+    spelt, sizes = spelling
+    for i in range(start, stop, WORD):
+        word = word_at(data, i)
+        step = min(WORD, stop - i)
+        if plain or is_ascii(word & (_ALL >> np.uint64(64 - 8 * step))):
+            put_word(out, cursor, word)
+            cursor += step
+            continue
+        for place in range(i, i + step):
+            byte = np.int64(data[place])
+            for j in range(sizes[byte]):
+                out[cursor] = spelt[3 * byte + j]
                 cursor += 1
-            else:
-                for j in range(sizes[byte]):
-                    out[cursor + j] = spelt[byte, j]
-                cursor += sizes[byte]
     return cursor
 
 
-@part
-def eight_digits(data: Bytes, start: int) -> tuple[int, bool]:
-    """The value of eight digits, looked at all at once, and whether they are digits."""
-    word = _word(data, start)
-    high = word & np.uint64(0xF0F0F0F0F0F0F0F0)
+@small
+def copy_and_put(
+    data: Bytes, start: int, stop: int, text: Bytes, base: int, cursor: int, spelling: Spelling, plain: bool,
+    views: Words, r: int,
+) -> int:  # fmt: skip
+    """A value that is the cell itself, which is not empty; returns where the next one may be written."""
+    size = stop - start
+    if size <= INLINE:
+        low = first_bytes(data, start, size)
+        high = first_bytes(data, start + WORD, size - WORD) if size > WORD else _NONE
+        if plain or is_ascii(low | high):
+            put_short(views, r, low, high, size)
+            return cursor
+    end = copy(data, start, stop, text, cursor, spelling, plain)
+    return put(text, base, cursor, end, views, r)
+
+
+@small
+def _are_digits(word: int) -> bool:
+    """Whether eight bytes are all digits."""
     above = ((word & np.uint64(0x0F0F0F0F0F0F0F0F)) + np.uint64(0x0606060606060606)) & np.uint64(0xF0F0F0F0F0F0F0F0)
-    is_digits = high == np.uint64(0x3030303030303030) and above == 0
+    return word & np.uint64(0xF0F0F0F0F0F0F0F0) == _ZEROS and above == 0
+
+
+@part
+def digits_in(data: Bytes, start: int, stop: int) -> tuple[int, bool]:
+    """Where the first digit that is no zero stands (``stop`` for none), and whether all bytes are digits."""
+    first, good = stop, True
+    for i in range(start, stop, WORD):
+        size = min(WORD, stop - i)
+        word = first_bytes(data, i, size)
+        if size < WORD:
+            word |= _ZEROS << np.uint64(8 * size)
+        good &= _are_digits(word)
+        if first == stop and word != _ZEROS:
+            first = i + (trailing_zeros(word ^ _ZEROS) >> 3)
+    return first, good
+
+
+@part
+def number_of(data: Bytes, start: int, stop: int) -> tuple[int, bool]:
+    """The value of up to 18 digits, and whether they are digits."""
+    value, good = np.int64(0), True
+    size = (stop - start) & 7
+    if size:
+        word = first_bytes(data, start, size)
+        word = (word << np.uint64(64 - 8 * size)) | (_ZEROS >> np.uint64(8 * size))
+        value, good = _eight(word)
+        start += size
+    while start < stop:
+        eight, are_digits = _eight(word_at(data, start))
+        value = value * 100_000_000 + eight
+        good &= are_digits
+        start += WORD
+    return value, good
+
+
+@small
+def _eight(word: int) -> tuple[int, bool]:
+    """The value of eight digits, looked at all at once, and whether they are digits."""
+    good = _are_digits(word)
     word &= np.uint64(0x0F0F0F0F0F0F0F0F)
     word = (word * np.uint64(10) + (word >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
     word = (word * np.uint64(100) + (word >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
     word = (word * np.uint64(10000) + (word >> np.uint64(32))) & np.uint64(0x00000000FFFFFFFF)
-    return np.int64(word), is_digits
+    return np.int64(word), good
 
 
 @part
-def _packed(data: Bytes, start: int, size: int) -> int:
-    """The first bytes of a cell, up to eight, as one number."""
-    if start + WORD <= data.shape[0]:
-        return _word(data, start) & (_ALL >> np.uint64(64 - 8 * min(size, WORD)))
-    key = np.uint64(0)
-    for i in range(min(size, WORD)):
-        key |= np.uint64(data[start + i]) << np.uint64(8 * i)
-    return key
-
-
-@part
-def in_set(
-    data: Bytes, start: int, stop: int, number: int, bounds: Numbers, keys: Words, items: Numbers, spelt: Bytes
-) -> bool:
+def in_set(data: Bytes, start: int, stop: int, number: int, sets: Sets) -> bool:
     """Whether bytes are among those of a set; the tables are those of ``codes.Sets``."""
+    bounds, keys, items, spelt = sets
     size = stop - start
-    key = _packed(data, start, size) if size > 0 else np.uint64(0)
+    key = first_bytes(data, start, size) if size > 0 else _NONE
     for item in range(bounds[number], bounds[number + 1]):
         first = items[item]
         if keys[item] != key or items[item + 1] - first != size:
@@ -247,27 +282,27 @@ def is_email(data: Bytes, start: int, stop: int) -> bool:
 
 
 @part
-def has_shape(
-    data: Bytes, start: int, stop: int, number: int, shapes: Numbers, classes: Bytes, area_codes: Flags
-) -> bool:
+def has_shape(data: Bytes, start: int, stop: int, number: int, shapes: Shapes) -> bool:
     """Whether bytes have one of the forms of a list of shapes."""
-    for row in range(shapes.shape[0]):
-        if shapes[row, 0] != number:
+    table, rows, width, classes, area_codes = shapes
+    for row in range(rows):
+        shape = moved(table, row * width)
+        if shape[0] != number:
             continue
         first = start
-        if shapes[row, 1]:
+        if shape[1]:
             first += 2
-        if stop - first != shapes[row, 3]:
+        if stop - first != shape[3]:
             continue
         good = True
         for i in range(stop - first):
-            if not classes[data[first + i]] & shapes[row, 4 + i]:
+            if not classes[data[first + i]] & shape[4 + i]:
                 good = False
                 break
-        if good and shapes[row, 1]:
+        if good and shape[1]:
             good = is_digit(data[start]) and is_digit(data[start + 1])
-            good = good and area_codes[(np.int64(data[start]) - ZERO) * 10 + np.int64(data[start + 1]) - ZERO]
-        if good and shapes[row, 2]:
+            good = good and area_codes[(np.int64(data[start]) - ZERO) * 10 + np.int64(data[start + 1]) - ZERO] != 0
+        if good and shape[2]:
             good = False
             for i in range(5):
                 good = good or data[start + i] != ZERO
