@@ -223,13 +223,13 @@ class _Making:
             if day in known:
                 before = hash_of(day)
                 continue
-            sha256, size = f"{day:%Y%m%d}".ljust(64, "0"), 0
+            sha256, size, rows_read = f"{day:%Y%m%d}".ljust(64, "0"), 0, 0
             path = f"{day}/{REMESSA}/{remessa_of(day)}"
             if day == days[-1]:
-                size = self.archive(self.runtime.archive / path)
+                size, rows_read = self.archive(self.runtime.archive / path)
             file = NewFile(remessa_of(day), REMESSA, day, sha256, size, path)
             recorded = ledger.record_file(file).file
-            ledger.record_load(Load(recorded.id, "loaded", rows_read=1, rows_accepted=1))
+            ledger.record_load(Load(recorded.id, "loaded", rows_read=rows_read, rows_accepted=rows_read))
             inputs = fold_fingerprint([(REMESSA, file.name, sha256)], decisions_fingerprint([]), before)
             tables = dict.fromkeys(("contratos", "movimentos", "ignoradas"), sha256)
             previous = None if before is None else days[days.index(day) - 1]
@@ -243,7 +243,8 @@ class _Making:
             ledger.record_base(Base(day, hash_of(day), tables, inputs, previous, before, True, {}))
             before = hash_of(day)
 
-    def archive(self, path: Path) -> int:
+    def archive(self, path: Path) -> tuple[int, int]:
+        """Bytes and lines of the remessa put into the archive."""
         made = make_input(
             "280 fields",
             accents=False,
@@ -253,7 +254,7 @@ class _Making:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         os.link(made.path, path)
-        return made.bytes
+        return made.bytes, made.rows
 
 
 def remessa_of(day: date) -> str:

@@ -41,7 +41,6 @@ def explain(
     The argument is always a contract: a CPF or a phone can have the same digits, so it is named as such.
     """
     from resources.explain import contratos_of_client, contratos_with_phone, explain, explain_contrato
-    from resources.explain_record import record_of
 
     if sum(given is not None for given in (contrato, cpf, telefone)) != 1:
         raise typer.BadParameter("give a contract number, or --cpf, or --telefone")
@@ -60,6 +59,8 @@ def explain(
         for story in stories:
             newest = [event for event in reversed(story.events) if event.arquivo and event.linha is not None]
             _print_story(story, every=every, show=_shown if unmasked else _masked)
+            if records:
+                from resources.explain_record import record_of
             for event in newest[:records]:
                 if record := record_of(runtime, event):
                     _print_record(event, record, _shown if unmasked else _masked)
@@ -188,7 +189,8 @@ def _detail(event: Event, words: Callable[[str], str]) -> str:
     """What a movimento says has no personal data; a provider's words and protocols may."""
     said = event.detalhe or ""
     sent = f", {event.enviada:%Y-%m-%d %H:%M}" if event.enviada else ""
-    return (said if event.rules else words(said)) + sent
+    changed = f"; its row changed {event.changes} times" if event.changes else ""
+    return (said if event.rules else words(said)) + sent + changed
 
 
 def _day(day: object) -> str:

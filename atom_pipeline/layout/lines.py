@@ -27,13 +27,16 @@ _BLOCK_BYTES = 1024 * 1024
 _BREAK = ord("\n")
 
 
-def original_lines(path: Path, layout: Layout, day: date, numbers: Iterable[int]) -> dict[int, bytes]:
+def original_lines(
+    path: Path, layout: Layout, day: date, numbers: Iterable[int], *, even: bool = False
+) -> dict[int, bytes]:
     """The physical lines of those numbers (from 1), without their line break, in the order of the file.
 
     Day and first line say which version of the layout the file follows. A number beyond the end of the file is left
     out. In a file without line breaks a line is a record; of a workbook it is a row of the first sheet, in the layout's
-    delimited form and UTF-8, since a cell has no bytes of its own. Raises OSError when the file cannot be read,
-    LookupError when no version is in force on ``day``.
+    delimited form and UTF-8, since a cell has no bytes of its own. ``even``: the caller knows that every line has the
+    length of the layout's records; a line is then sought where it must be, and counted only where it is not. Raises
+    OSError when the file cannot be read, LookupError when no version is in force on ``day``.
     """
     wanted = sorted({number for number in numbers if number > 0})
     with path.open("rb") as source:
@@ -45,7 +48,11 @@ def original_lines(path: Path, layout: Layout, day: date, numbers: Iterable[int]
             delimiter = version.format.delimiter if isinstance(version.format, DelimitedFormat) else ";"
             return _rows(path, delimiter, wanted)
         source.seek(0)
-        return _lines(source, wanted)
+        sought = _evenly(source, version.records[0].length, wanted) if even else None
+        if sought is None:
+            source.seek(0)
+            sought = _lines(source, wanted)
+        return sought
 
 
 def _records(source: BinaryIO, length: int, wanted: list[int]) -> dict[int, bytes]:
@@ -55,6 +62,25 @@ def _records(source: BinaryIO, length: int, wanted: list[int]) -> dict[int, byte
         record = source.read(length)
         if record:
             found[number] = record
+    return found
+
+
+def _evenly(source: BinaryIO, length: int | None, wanted: list[int]) -> dict[int, bytes] | None:
+    """The lines of a file whose lines all have this length; None when one does not begin and end where it must."""
+    if length is None:
+        return None
+    first = source.read(length + 2)
+    ending = b"\r\n" if first[length:] == b"\r\n" else first[length : length + 1]
+    if not ending.endswith(b"\n"):
+        return None
+    found: dict[int, bytes] = {}
+    for number in wanted:
+        source.seek((number - 1) * (length + len(ending)) - (1 if number > 1 else 0))
+        before = source.read(1) if number > 1 else b"\n"
+        line, after = source.read(length), source.read(len(ending))
+        if before != b"\n" or len(line) < length or b"\n" in line or after not in (ending, b""):
+            return None
+        found[number] = line
     return found
 
 

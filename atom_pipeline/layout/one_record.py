@@ -42,12 +42,12 @@ class Cell:
 
 
 def read_record(
-    layout: Layout, path: Path, line: int, *, name: str, day: date, excel: bool = False
+    layout: Layout, path: Path, line: int, *, name: str, day: date, excel: bool = False, even: bool = False
 ) -> tuple[str, list[Cell]] | None:
     """The name of the record's type and its cells, in the order of the layout; None when the line is no record of it.
 
-    ``line`` is the physical line from 1. Raises OSError when the file cannot be read, FileRefused when its columns are
-    not the layout's.
+    ``line`` is the physical line from 1; ``even`` as in ``original_lines``. Raises OSError when the file cannot be
+    read, FileRefused when its columns are not the layout's.
     """
     if excel:
         with path.open("rb") as stream:
@@ -56,7 +56,8 @@ def read_record(
         version = choose_version(layout, day, stream.read(HEAD_BYTES))
     titled = isinstance(version.format, DelimitedFormat) and version.format.header
     following = LONGEST_RECORD if isinstance(version.format, DelimitedFormat) else 0
-    lines = original_lines(path, layout, day, {1, *range(line, line + following + 1)} if titled else {line})
+    numbers = {1, *range(line, line + following + 1)} if titled else {line}
+    lines = original_lines(path, layout, day, numbers, even=even)
     if line not in lines or (titled and line == 1):
         return None
     kept = [lines[number] for number in sorted(lines) if number >= line or titled]

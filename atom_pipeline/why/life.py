@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from atom_pipeline.rules.state import Ignorada, Movimento
+from atom_pipeline.waves import Operation
 
 IMPORTACAO = "IMPORTACAO"
 WAVE, ASIDE, MESSAGE = "ONDA", "IGNORADA", "MASSIVA"  # the first word of an event that is no movimento
@@ -47,7 +48,8 @@ class Event:
     """One thing that happened to a contract, or to its row at Manager.
 
     ``onda`` is the label of a wave, ``enviada`` when it went, ``conteudo`` the hash of the row that it sent. ``until``
-    and ``times``: this event and others alike after it, the last of which has this file and line, told as one.
+    and ``times``: this event and others alike after it, the last of which has this file and line, told as one, with
+    how often the content changed in between.
     """
 
     dia: date
@@ -62,6 +64,7 @@ class Event:
     conteudo: str | None = None
     until: date | None = None
     times: int = 1
+    changes: int = 0
 
     @property
     def kind(self) -> str:
@@ -96,7 +99,8 @@ def folded(events: Iterable[Event]) -> list[Event]:
         place = last.get(event.is_wave)
         if place is not None and _alike(out[place], event):
             first = out[place]
-            out[place] = replace(event, dia=first.dia, until=event.dia, times=first.times + 1)
+            changes = first.changes + (event.conteudo != first.conteudo)
+            out[place] = replace(event, dia=first.dia, until=event.dia, times=first.times + 1, changes=changes)
             continue
         last[event.is_wave] = len(out)
         out.append(event)
@@ -104,9 +108,8 @@ def folded(events: Iterable[Event]) -> list[Event]:
 
 
 def _alike(one: Event, other: Event) -> bool:
+    """A carga says all anew every day, and its row changes as a rule; updates of the same fields are alike."""
+    same = one.movimento == other.movimento
     if one.is_wave:
-        return (one.movimento, one.conteudo) == (other.movimento, other.conteudo) and one.movimento.endswith("CARGA")
-    return one.movimento == Movimento.ATUALIZACAO.value and (one.movimento, one.detalhe) == (
-        other.movimento,
-        other.detalhe,
-    )
+        return same and one.movimento == f"{WAVE} {Operation.CARGA}"
+    return same and one.movimento == Movimento.ATUALIZACAO.value and one.detalhe == other.detalhe

@@ -14,6 +14,7 @@ import pytest
 from agency import ANA, BIA, CAIO, DORA, Agency, agency, client
 
 from assets.build import build_defs, job_name
+from resources.explain import explain_contrato
 from resources.settings import PROJECT_ROOT, Settings, file_url
 
 FIRST, SECOND = "banco_pan_veiculos", "aurora_motos"
@@ -144,6 +145,15 @@ def test_its_days_follow_its_own_rules_and_its_files_are_sent(house: Agency) -> 
     )
     assert phones.row(0) == ("9" + C1, None, "31234567")
     assert carga["telefone_1_tipo"].unique().to_list() == ["CELULAR"]
+
+    called, stands_by = explain_contrato(house.runtime, C1), explain_contrato(house.runtime, A2)
+    assert called is not None and [(one.tipo, one.place) for one in called.phones] == [
+        ("CELULAR", 1),
+        ("Enriquecimento 1", 3),
+    ]
+    assert stands_by is not None and stands_by.facts.cause is not None
+    assert stands_by.facts.cause.arquivo == f"aurora.71.acordos.{FRI:%d%m%Y}.csv"
+    assert stands_by.facts.cause.detalhe == "acordo 900, parcela 1, em outro contrato do cliente"
 
     saturday(house)
     assert house.situacoes(SAT) == blocked | {B1: "RETIRADO", C1: "ATIVO", D1: "BAIXADO"}

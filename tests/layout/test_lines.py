@@ -115,3 +115,16 @@ def test_a_far_line_is_found_without_reading_every_line_before_it(tmp_path: Path
     assert found == {number: rows[number - 1].encode() for number in wanted if number <= 30_000}
     path.write_bytes(path.read_bytes().removesuffix(b"\r\n").removesuffix(b"\n"))  # the last line is not ended
     assert original_lines(path, layout, DAY, [30_000, 30_001]) == {30_000: rows[-1].encode()}
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_a_line_of_an_even_file_is_sought_and_counted_where_it_is_not_there(tmp_path: Path, end: bytes) -> None:
+    layout = layout_with(tmp_path)
+    rows = [f"{number:08d}ABCD".encode() for number in range(1, 31)]
+    path = archived(tmp_path, end.join([*rows, b""]))
+    assert original_lines(path, layout, DAY, [1, 2, 30], even=True) == {1: rows[0], 2: rows[1], 30: rows[29]}
+    path = archived(tmp_path, end.join(rows))  # the last line is not ended
+    assert original_lines(path, layout, DAY, [30], even=True) == {30: rows[29]}
+    assert original_lines(path, layout, DAY, [31], even=True) == {}
+    path = archived(tmp_path, end.join([rows[0], rows[1][:-1], *rows[2:], b""]))  # what the caller knew was wrong
+    assert original_lines(path, layout, DAY, [1, 9], even=True) == {1: rows[0], 9: rows[8]}

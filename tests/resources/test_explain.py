@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from atom_pipeline.cli import app
 from atom_pipeline.cli.console import console as terminal
 from atom_pipeline.errors import AtomError
+from atom_pipeline.layout import one_record
+from atom_pipeline.layout.lines import original_lines
 from resources.diff import compare_days
 from resources.explain import Story, contratos_of_client, contratos_with_phone, explain, explain_contrato
 from resources.explain_record import record_of
@@ -169,7 +171,13 @@ def test_a_client_and_a_phone_lead_to_their_contracts_however_they_are_written(h
 
 def test_the_record_of_an_event_has_its_fields_named(house: Agency) -> None:
     update = next(event for event in story(house, KEPT).events if event.movimento == "ATUALIZACAO")
-    record = record_of(house.runtime, update)
+    sought: list[bool] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            one_record, "original_lines", lambda *a, even, **k: sought.append(even) or original_lines(*a, **k)
+        )
+        record = record_of(house.runtime, update)
+    assert sought == [True]  # all lines of the remessa have its length, as the ledger knows
     assert record is not None and record.fault is None
     assert (record.file, record.line, record.layout, record.record) == (
         REMESSAS[TUE],

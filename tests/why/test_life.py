@@ -35,10 +35,11 @@ def test_on_one_day_the_base_comes_before_what_was_sent() -> None:
 
 
 def test_a_carga_a_day_and_the_same_fields_a_day_are_told_once_with_the_last_file_and_line() -> None:
-    events = in_order([*(carga(n, "a") for n in range(4)), *(update(n) for n in range(4))])
+    events = in_order([*(carga(n, "aabb"[n]) for n in range(4)), *(update(n) for n in range(4))])
     one, other = folded(events)
     assert (one.dia, one.until, one.times, one.arquivo, one.linha) == (DAY, update(3).dia, 4, "remessa_3", 3)
     assert (other.dia, other.until, other.times, other.arquivo) == (DAY, carga(3, "a").dia, 4, "mailing_3")
+    assert (other.changes, one.changes) == (1, 0)
 
 
 def test_what_differs_in_between_parts_them_and_nothing_else_is_joined() -> None:
@@ -46,7 +47,7 @@ def test_what_differs_in_between_parts_them_and_nothing_else_is_joined() -> None
     for events in (
         [update(0), update(1, "valor"), update(2)],
         [update(0), blocked, update(1)],
-        [carga(0, "a"), carga(1, "b"), carga(2, "a", "ALTERACAO"), carga(3, "a", "ALTERACAO")],
+        [carga(0, "a"), carga(2, "a", "ALTERACAO"), carga(3, "a", "ALTERACAO")],
         [blocked, blocked],
     ):
         assert folded(events) == events
