@@ -45,6 +45,8 @@ def explain(
     if sum(given is not None for given in (contrato, cpf, telefone)) != 1:
         raise typer.BadParameter("give a contract number, or --cpf, or --telefone")
     with opened(portfolio) as runtime:
+        if runtime.ledger.newest_base() is None:
+            raise AtomError("no day is made yet: there is nothing to tell of any contract (`atom run DAY` makes one)")
         if contrato is not None:
             found = explain_contrato(runtime, contrato)
             stories = [found] if found else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -216,16 +217,32 @@ def test_what_differs_between_two_days_is_the_difference_of_their_bases_and_mail
             compare_days(house.runtime, first, last)
 
 
-@pytest.fixture
-def atom(house: Agency, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+@contextmanager
+def commands_of(house: Agency) -> Iterator[CliRunner]:
+    """The command line over this house, its lines not folded."""
     settings = house.runtime.settings
-    for name, value in {
-        "ATOM_HOME": str(settings.home), "ATOM_LAYOUTS": str(settings.layouts), "ATOM_DROP_URL": settings.drop_url,
-        "ATOM_MANAGER_URL": settings.manager_url, "ATOM_POSTGRES_URL": str(settings.postgres_url),
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(terminal, "_width", 300)
-    return CliRunner()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "ATOM_HOME": str(settings.home), "ATOM_LAYOUTS": str(settings.layouts), "ATOM_DROP_URL": settings.drop_url,
+            "ATOM_MANAGER_URL": settings.manager_url, "ATOM_POSTGRES_URL": str(settings.postgres_url),
+        }.items():  # fmt: skip
+            patch.setenv(name, value)
+        patch.setattr(terminal, "_width", 300)
+        yield CliRunner()
+
+
+@pytest.fixture
+def atom(house: Agency) -> Iterator[CliRunner]:
+    with commands_of(house) as commands:
+        yield commands
+
+
+def test_before_a_day_is_made_there_is_nothing_to_tell(tmp_path: Path, ledger_url: str) -> None:
+    with agency(tmp_path, ledger_url) as empty, commands_of(empty) as commands:
+        assert explain_contrato(empty.runtime, KEPT) is None
+        assert contratos_of_client(empty.runtime, ANA) == []
+        for words in (["explain", KEPT], ["diff", f"{MON}", f"{TUE}"]):
+            assert "no day is made yet" in str(commands.invoke(app, words).exception)
 
 
 def test_the_command_shows_no_personal_data_unless_it_is_asked_to(atom: CliRunner) -> None:
