@@ -2,7 +2,7 @@
 
 Values only: what decides about a row (a file that names the contract) stands here for ``situacao`` and what follows
 from it, since there it is the value. What the fields mean that a table carries from a layout is said in the layout.
-``tests/rules`` hold this to the tables' schemas, and to what the fold does.
+Tests hold this to the tables' schemas, and to what the fold does with a field that changes.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "situacao_antes": Column("Situação antes do movimento; vazia numa alta.", _EVENTS),
         "situacao_depois": Column("Situação depois do movimento.", _EVENTS),
         **_origin(Stage.REMESSA, Stage.ACORDOS, Stage.EXCLUSAO, Stage.BATIMENTO),
-        "detalhe": Column("O que mais há a dizer, por exemplo as colunas mudadas."),
+        "detalhe": Column("O que mais há a dizer, por exemplo o número do acordo.", (":acordos.numero_acordo",)),
     },
     "recusadas": {
         "dia": Column(_DAY),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from agency import ANA, BIA, CAIO, DORA, ZONE, Agency, agency, checks, client, failures
@@ -87,6 +88,19 @@ def test_a_day_run_twice_gives_the_same_bytes_and_sends_nothing_more(house: Agen
     assert base is not None and again is not None
     assert (again.hash, dict(again.tables), again.inputs) == (base.hash, dict(base.tables), base.inputs)
     assert house.sent() == sent
+    # The tables of the base and the models alike tell Dagster what their columns are made of.
+    assert (asset_key(PORTFOLIO, "contratos"), "dias_atraso") in made_of(result, "manager_mailing", "dias_atraso")
+    received = asset_key(PORTFOLIO, "recebido", "remessa_assessoria")
+    assert made_of(result, "contratos", "dias_atraso") == [(received, "dias_atraso")]
+    assert made_of(result, "cadastro", "nome") == [(received, "nome")]
+
+
+def made_of(result: dg.ExecuteInProcessResult, table: str, column: str) -> list[tuple[dg.AssetKey, str]]:
+    """What Dagster keeps of a column of a table that a run made."""
+    key = asset_key(PORTFOLIO, table)
+    made = [event.materialization for event in result.get_asset_materialization_events() if event.asset_key == key]
+    lineage = made[0].metadata["dagster/column_lineage"].value
+    return [(dep.asset_key, dep.column_name) for dep in lineage.deps_by_column[column]]
 
 
 def test_an_acordo_blocks_at_once_and_the_fourth_day_returns_as_a_new_row(house: Agency) -> None:
