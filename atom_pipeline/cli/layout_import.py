@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atom_pipeline.cli.console import console, print_table
-from atom_pipeline.errors import AtomError, StructureError
+from atom_pipeline.errors import AtomError, RecordError, StructureError
 
 if TYPE_CHECKING:
     from atom_pipeline.layout.catalogue import Catalogue
@@ -63,7 +63,7 @@ def import_sheet(
     document = sheet.suffix.lower() in _DOCUMENTS
     if document and (against is None or out is not None or name is not None):
         raise AtomError(f"{sheet.name} is a layout already: compare it with another one by --against")
-    found, imported, findings = _understood(sheet, name)
+    found, imported, findings = _understood(sheet, name, against)
     for record in found.records:
         size = f", {record.length} bytes" if record.length else ""
         console.print(f"{record.name}: {len(record.expanded())} fields{size}", markup=False)
@@ -78,10 +78,17 @@ def import_sheet(
         _compare(sheet, found, imported, findings, against, samples or [], archive=archive)
 
 
-def _understood(sheet: Path, name: str | None) -> tuple[SheetLayout, Layout | None, StructureError | None]:
-    """What the file says; the layout that its document is, or what keeps it from being one."""
+def _understood(
+    sheet: Path, name: str | None, against: str | None
+) -> tuple[SheetLayout, Layout | None, StructureError | None]:
+    """What the file says; the layout that its document is, or what keeps it from being one.
+
+    Beside a layout, what that one knows of its records need not be said again.
+    """
+    from atom_pipeline.cli.layouts import find_layout
     from atom_pipeline.layout.document import load_layout
     from atom_pipeline.layout.sheet_differences import as_sheet
+    from atom_pipeline.layout.sheet_successor import told_by
     from atom_pipeline.layout.sheet_writing import layout_document
     from atom_pipeline.layout.sheets import read_sheet
 
@@ -89,9 +96,10 @@ def _understood(sheet: Path, name: str | None) -> tuple[SheetLayout, Layout | No
         layout = load_layout(sheet)
         return as_sheet(layout, layout.versions[-1]), layout, None
     found = read_sheet(sheet, name)
+    told = told_by(found, find_layout(against)[1].versions[-1]) if against is not None else found
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{found.name}.yaml"
-        path.write_text(layout_document(found), encoding="utf-8")
+        path.write_text(layout_document(told), encoding="utf-8")
         try:
             return found, load_layout(path), None
         except StructureError as error:
@@ -174,7 +182,10 @@ def _files(
         from atom_pipeline.sample import generate
 
         contracts, days = _INVENTED
-        generate(catalogue, contracts=contracts, days=days, seed=1, target=folder)
+        try:
+            generate(catalogue, contracts=contracts, days=days, seed=1, target=folder)
+        except RecordError as error:
+            raise AtomError(f"no files could be invented ({error}): give some with --samples, or --archive") from error
         yield from _of_folder(catalogue, layout, folder)
 
 

@@ -334,6 +334,9 @@ def _inherit(item: Item, signed: Literal["", "leading", "trailing"], problems: l
     if not item.children and not item.picture and not any(line == item.line for line, _ in problems):
         problems.append((item.line, f"{item.name} has neither a picture nor fields under it"))
     if item.picture:
+        if re.match("[NG]", item.picture, re.IGNORECASE):
+            text = "national characters have two bytes each, which are not read here: ask for PIC X"
+            problems.append((item.line, f"{item.name} PIC {item.picture}: {text}"))
         in_digits = re.match(r"S", item.picture, re.IGNORECASE)
         item.signed = signed if in_digits or item.picture[0] in "+-" else ""
         if in_digits and not signed and not any(line == item.line for line, _ in problems):

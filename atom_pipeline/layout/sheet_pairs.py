@@ -39,6 +39,7 @@ def paired_records(records: Sequence[Record], others: Sequence[SheetRecord]) -> 
     left = list(others)
     ways: tuple[Callable[[Record, SheetRecord], object], ...] = (
         lambda record, other: record.name == other.name,
+        lambda record, other: record.name.removeprefix("registro_") == other.name.removeprefix("registro_"),
         lambda record, other: record.match and other.match and record.match.equals == other.match[1],
         lambda record, other: record.role is other.role and record.length == other.length,
         lambda record, other: record.role is other.role,

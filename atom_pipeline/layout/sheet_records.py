@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any
 
 from atom_pipeline.layout.model import RecordRole, Stage
 from atom_pipeline.layout.sheet_fields import SheetField, is_filler
 from atom_pipeline.layout.sheet_files import Doubt
 
 _ROLES = {
-    RecordRole.HEADER: re.compile(r"\b(header|cabecalho|abertura)\b"),
-    RecordRole.TRAILER: re.compile(r"\b(trailer|trailler|rodape|fechamento|encerramento|totalizador)\b"),
+    RecordRole.HEADER: re.compile(r"\b(header|cabecalho|abertura|inicio)\b"),
+    RecordRole.TRAILER: re.compile(r"\b(trailer|trailler|rodape|fechamento|fecho|fim|encerramento|totalizador)\b"),
 }
 _ROLE_CODES = {RecordRole.HEADER: "0", RecordRole.DETAIL: "1", RecordRole.TRAILER: "9"}
 _TYPE_NUMBER = re.compile(r"\b(?:tipo|type)(?: (?:de )?registro)? (\d{1,2})\b")
@@ -39,7 +40,8 @@ _STAGES = {
 class SheetRecord:
     """One record type of the sheet. ``length`` in bytes, None in a delimited file; ``match`` is (field, constant).
 
-    ``spoken`` are the plain words of the titles and sheet it stands under.
+    ``spoken`` are the plain words of the titles and sheet it stands under. ``composed`` are keys of a layout's
+    record that say how records go together, which no sheet says.
     """
 
     name: str
@@ -51,6 +53,7 @@ class SheetRecord:
     match: tuple[str, str] | None = None
     doubts: list[str] = field(default_factory=list)
     spoken: str = ""
+    composed: dict[str, Any] = field(default_factory=dict)
 
     def blocks(self) -> Iterator[list[SheetField]]:
         """The fields in order, each alone but those of one repeating group together."""

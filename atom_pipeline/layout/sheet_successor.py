@@ -7,6 +7,7 @@ rarely where a sign stands or which mark groups thousands: a file must not seem 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from atom_pipeline.layout.model import DelimitedFormat, Field, FieldType, Layout, Record, Total, Version
 from atom_pipeline.layout.sheet_fields import SheetField
 from atom_pipeline.layout.sheet_pairs import paired_fields, paired_records
-from atom_pipeline.layout.sheet_records import SheetLayout
+from atom_pipeline.layout.sheet_records import SheetLayout, SheetRecord
 
 _RULES = ("type_severity", "domain_severity", "range_severity", "minimum", "maximum", "checks", "personal")
 _WRITTEN = (
@@ -63,8 +64,6 @@ def successor(layout: Layout, sheet: SheetLayout, document: Layout, *, whole: bo
         pairs[record.name] = (other.name, {field.name: item.name for field, item in both})
         if not whole:
             kept[other.name] = _filled_in(record, kept[other.name], both)
-            if record.joins in others:
-                kept[other.name] = kept[other.name].model_copy(update={"joins": others[record.joins].name})
     details = {record.name for record in before.details}
     names = {name: after for record, (_, own) in pairs.items() if record in details for name, after in own.items()}
     if not whole:
@@ -83,6 +82,43 @@ def successor(layout: Layout, sheet: SheetLayout, document: Layout, *, whole: bo
     )
 
 
+def told_by(sheet: SheetLayout, version: Version) -> SheetLayout:
+    """The sheet with what tells its records apart, and the types that it leaves open, as the layout has them.
+
+    So that it can be tried: a sheet that is silent about them makes a document that does not load.
+    """
+    out = deepcopy(sheet)
+    fixed = version.format.kind == "fixed" and sheet.fixed
+    others = paired_records(version.records, out.records)
+    for record in version.records:
+        other = others.get(record.name)
+        if other is None:
+            continue
+        pairs = [(pair.field, pair.item) for pair in paired_fields(record, other, fixed=fixed)]
+        names = {field.name: item.name for field, item in pairs if field and item}
+        if other.match is None and record.match is not None and record.match.field in names:
+            other.match = (names[record.match.field], record.match.equals)
+        other.role = record.role
+        other.composed = dict(_composed(record, names, others))
+        for field, item in pairs:
+            if field and item and item.type is not field.type and field.type in (item.may_be or FieldType):
+                said = {key: value for key, value in item.keys.items() if key not in _WRITTEN}
+                item.keys = said | {"type": field.type.value} | ({"format": field.format} if field.format else {})
+    return out
+
+
+def _composed(record: Record, names: Mapping[str, str], others: Mapping[str, SheetRecord]) -> Iterator[tuple[str, Any]]:
+    """How the record goes together with others, in the sheet's names, as a document says it."""
+    if record.match is not None and record.match.also:
+        also = [{"field": names[one.field], "equals": one.equals} for one in record.match.also if one.field in names]
+        yield "and", also
+    if record.joins is not None and record.joins in others:
+        yield "joins", others[record.joins].name
+    gives = [names[name] for name in record.gives if name in names]
+    if gives:
+        yield "gives", gives
+
+
 def _filled_in(record: Record, given: Record, both: list[tuple[Field, SheetField]]) -> Record:
     """The sheet's record, groups repeated, with what the sheet leaves open as the layout has it."""
     known = {item.name: (field, item) for field, item in both}
@@ -94,14 +130,7 @@ def _filled_in(record: Record, given: Record, both: list[tuple[Field, SheetField
             person = names.get(own.person_type or "")
             field = _field(own, field, item).model_copy(update={"person_type": person})
         fields.append(field)
-    gives = tuple(names[name] for name in record.gives if name in names)
-    update: dict[str, Any] = {"items": tuple(fields), "required": record.required, "gives": gives}
-    if record.match is not None and given.match is not None and all(one.field in names for one in record.match.also):
-        also = [one.model_copy(update={"field": names[one.field]}) for one in record.match.also]
-        update["match"] = given.match.model_copy(update={"also": tuple(also)})
-    if record.role is not given.role:  # a lot's header is one to a sheet
-        update["role"] = record.role
-    return given.model_copy(update=update)
+    return given.model_copy(update={"items": tuple(fields), "required": record.required})
 
 
 def _field(own: Field, given: Field, item: SheetField) -> Field:

@@ -61,7 +61,10 @@ def _record(record: SheetRecord, *, fixed: bool) -> list[str]:
     first, *others = _pairs(keys, indent)
     lines += [f"      - {first.strip()}", *others]
     if record.match:
-        lines.append(f"{indent}match: {_inline({'field': record.match[0], 'equals': record.match[1]})}")
+        also = {"and": record.composed["and"]} if "and" in record.composed else {}
+        lines.append(f"{indent}match: {_inline({'field': record.match[0], 'equals': record.match[1], **also})}")
+    composed = {key: value for key, value in record.composed.items() if key != "and"}
+    lines += _pairs(composed, indent) if composed else []
     lines += [*_pairs({"description": record.description, "source": "spec"}, indent), f"{indent}fields:"]
     end = 0
     for block in record.blocks():

@@ -114,6 +114,7 @@ def test_everything_that_cannot_be_read_is_refused_at_once_with_its_line(tmp_pat
   05 I PIC S9(3) SIGN LEADING.
   05 J PIC 9(3)PP.
   05 K PIC X OCCURS 120.
+  05 L PIC N(10).
   66 R RENAMES A.
   COPY OUTRO.
 """
@@ -131,8 +132,9 @@ def test_everything_that_cannot_be_read_is_refused_at_once_with_its_line(tmp_pat
         (11, "I: SIGN LEADING without SEPARATE"),
         (12, "J PIC 9(3)PP: P scales"),
         (13, "K: OCCURS 120"),
-        (14, "RENAMES (level 66)"),
-        (15, "COPY: put the text it stands for in its place"),
+        (14, "L PIC N(10): national characters"),
+        (15, "RENAMES (level 66)"),
+        (16, "COPY: put the text it stands for in its place"),
     ]
     assert [line.split(": ")[0] for line in told] == [f"retorno.cpy:{number}" for number, _ in wanted]
     for line, (_, text) in zip(told, wanted, strict=True):

@@ -15,7 +15,7 @@ from atom_pipeline.layout.catalogue import load_catalogue
 from atom_pipeline.layout.document import load_layout
 from atom_pipeline.layout.model import Layout, Version
 from atom_pipeline.layout.sheet_differences import differences
-from atom_pipeline.layout.sheet_successor import successor
+from atom_pipeline.layout.sheet_successor import successor, told_by
 from atom_pipeline.layout.sheet_trial import SampleFile, Trial, try_file
 from atom_pipeline.layout.sheet_writing import layout_document
 from atom_pipeline.layout.sheets import read_sheet
@@ -169,6 +169,23 @@ def test_a_layout_written_as_a_sheet_differs_from_it_in_nothing(layout: Layout, 
         kept = ("type", "decimals", "format", "signed", "decimal_mark", "thousands_mark", "width", "required", "checks")
         for field, its in zip(record.fields, other.fields, strict=True):
             assert {key: getattr(its, key) for key in kept} == {key: getattr(field, key) for key in kept}, field.name
+
+
+@pytest.mark.parametrize("name", ["acordos", "remessa"])
+def test_how_records_go_together_is_the_layouts_to_say(name: str, tmp_path: Path) -> None:
+    """Lots and segments of CNAB 240: a sheet has the fields of each, and no word of what joins them."""
+    layout = load_catalogue(PROJECT_ROOT / "tests" / "portfolios" / "boreal_consorcio").layouts[name]
+    version = layout.versions[-1]
+    sheet = read_sheet(list_of(version, tmp_path / "lista.csv"))
+    assert differences(sheet, version) == []
+    path = tmp_path / "lista.yaml"
+    path.write_text(layout_document(told_by(sheet, version)), encoding="utf-8")
+    after = successor(layout, sheet, load_layout(path)).layout.versions[0]
+
+    for record, other in zip(version.records, after.records, strict=True):
+        assert (other.role, bool(other.joins), other.gives) == (record.role, bool(record.joins), record.gives)
+        assert [(one.field, one.equals) for one in other.matches] == [(one.field, one.equals) for one in record.matches]
+        assert len(other.totals) == len(record.totals)
 
 
 TWO: list[Cells] = [["contrato", 1, None, 10, "N"], ["valor", 11, None, 6, "N", "9(4)V99"], ["nome", 17, None, 12, "X"]]
