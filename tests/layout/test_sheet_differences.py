@@ -20,7 +20,7 @@ from atom_pipeline.layout.sheet_trial import SampleFile, Trial, try_file
 from atom_pipeline.layout.sheet_writing import layout_document
 from atom_pipeline.layout.sheets import read_sheet
 from atom_pipeline.sample import generate
-from resources.settings import PROJECT_ROOT
+from resources.settings import PROJECT_ROOT, Settings
 from tests.layout.field_lists import TITLES, Cells, loaded, sheet_of, text_list, two_records, workbook
 
 CATALOGUE = load_catalogue(PROJECT_ROOT / "layouts" / "banco_pan_veiculos")
@@ -272,6 +272,23 @@ def test_the_command_says_which_of_the_files_given_would_stop(tmp_path: Path) ->
     assert "STOPS LOADING" in other.output
     assert "AAAAMMDD" in other.output
     assert list(Path.cwd().glob("exclusao*.yaml")) == []
+
+
+def test_the_files_that_were_collected_are_tried_on_the_day_they_are_archived_under(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATOM_HOME", str(tmp_path / "home"))
+    layout = CATALOGUE.layouts["exclusao_retirada"]
+    drop = tmp_path / "drop"
+    generate(CATALOGUE, contracts=20, days=2, seed=1, target=drop)
+    folder = Settings.from_env().archive(CATALOGUE.portfolio.prefix) / "2023-07-04" / layout.layout
+    folder.mkdir(parents=True)
+    collected = next(drop.glob("20230703_*_baixa_528_out.528"))
+    shutil.copy(collected, folder / f"{collected.name}.v2")
+    sheet = list_of(layout.versions[-1], tmp_path / "exclusao.csv")
+    shown = CliRunner().invoke(app, ["layout", "import", str(sheet), "--against", layout.layout, "--archive"])
+    assert shown.exit_code == 0, shown.output
+    assert "1 files: 0 would stop loading, 0 would lose rows, 0 would be read otherwise" in shown.output
 
 
 def test_a_sheet_becomes_a_layout_of_a_portfolio_that_is_checked_read_and_compared(
