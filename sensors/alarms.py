@@ -21,6 +21,7 @@ from resources.notify import TOTAL_SECONDS, Channel, NotDelivered, configured
 from resources.runtime import PortfolioRuntime
 from sensors.alarm_runs import with_dagster
 from sensors.opened import OpenedOnce
+from sensors.reason import WHERE_TO_READ, reason
 
 INTERVAL_SECONDS = 60
 DELIVERY_SECONDS = 30.0  # for all channels of a tick; Dagster gives a tick 60
@@ -45,7 +46,8 @@ def build_alarm_sensor(catalogue: Catalogue, opened: OpenedOnce) -> dg.SensorDef
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Alarmes de {portfolio.title}: execuções que falharam, arquivos recusados, desconhecidos ou "
         "atrasados, etapas retidas, drop inacessível, carga incompleta ou não enviada, conflitos no Manager. Cada um é "
-        "contado uma vez por canal, e mais uma quando termina. O motivo de cada consulta diz o que está aberto.",
+        "contado uma vez por canal, e mais uma quando termina. O motivo de cada consulta diz o que está aberto. "
+        + WHERE_TO_READ,
     )
     def alarmes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         runtime = opened.portfolio(name)
@@ -101,11 +103,11 @@ def deliver(runtime: PortfolioRuntime, channels: Sequence[Channel], *, seconds: 
 
 def summary(opened: Sequence[AlarmRecord], problems: Sequence[str], *, told: bool) -> str:
     """What is open, in the words of the UI."""
-    lines = [f"{len(opened)} alarme(s) aberto(s)" if opened else "nenhum alarme aberto"]
-    lines += [f"- {alarm.title}" for alarm in opened[:_SHOWN]]
-    lines += [f"- e mais {len(opened) - _SHOWN}"] if len(opened) > _SHOWN else []
+    head = f"{len(opened)} alarme(s) aberto(s):\n" if opened else ""
+    lines = [alarm.title for alarm in opened[:_SHOWN]] or ["nenhum alarme aberto"]
+    lines += [f"e mais {len(opened) - _SHOWN}"] if len(opened) > _SHOWN else []
     lines += [] if told or problems else [NO_CHANNEL]
-    return "\n".join([*lines, *problems])
+    return head + reason([*lines, *problems])
 
 
 def _observation(portfolio: str, alarm: AlarmRecord) -> dg.AssetObservation:

@@ -16,6 +16,7 @@ from resources.day_facts import day_facts, looking
 from resources.ledger_look import Memory
 from resources.runtime import PortfolioRuntime
 from sensors.opened import OpenedOnce
+from sensors.reason import WHERE_TO_READ, reason
 from sensors.runs import ATTEMPT_TAG, CONTENT_TAG, PORTFOLIO_TAG, WHY_TAG, DayRuns
 
 INTERVAL_SECONDS = 10
@@ -39,13 +40,14 @@ def build_days_sensor(
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Faz os dias de {portfolio.title}, um por vez e em ordem: o que tem arquivo ou decisão nova, o "
-        "que pode enviar o que não podia, o que falhou e pode dar certo. O motivo de cada consulta diz o que espera.",
+        "que pode enviar o que não podia, o que falhou e pode dar certo. O motivo de cada consulta diz o que espera. "
+        + WHERE_TO_READ,
     )
     def dias(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         plan = look(opened.portfolio(name), runs, context.instance, memory)
         if plan.request is None:
-            return dg.SensorResult(skip_reason="\n".join(plan.said))
-        context.log.info("\n".join(plan.said))
+            return dg.SensorResult(skip_reason=reason(plan.said))
+        context.log.info(reason(plan.said))
         return dg.SensorResult(run_requests=[run_request(name, plan.request)])
 
     return dias

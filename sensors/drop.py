@@ -29,6 +29,7 @@ from resources.drop_names import DropNames
 from resources.file_server import AccessRefused, FileServer, FileServerError, RemoteFile, printable
 from resources.runtime import PortfolioRuntime
 from sensors.opened import OpenedOnce
+from sensors.reason import WHERE_TO_READ, reason
 from sensors.runs import ATTEMPT_TAG, PORTFOLIO_TAG, UNDER_WAY, WHY_TAG
 
 LISTING_SECONDS = 40.0  # Dagster gives a tick 60
@@ -64,7 +65,8 @@ def build_drop_sensor(catalogue: Catalogue, opened: OpenedOnce) -> dg.SensorDefi
         minimum_interval_seconds=opened.settings.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Olha a entrada de {portfolio.title} a cada minuto e pede a coleta do que está completo: igual em "
-        "duas consultas, ou com um arquivo `.done` ao lado. O motivo de cada consulta diz o que espera.",
+        "duas consultas, ou com um arquivo `.done` ao lado. O motivo de cada consulta diz o que espera. "
+        + WHERE_TO_READ,
     )
     def drop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         runtime = opened.portfolio(name)
@@ -76,8 +78,8 @@ def build_drop_sensor(catalogue: Catalogue, opened: OpenedOnce) -> dg.SensorDefi
         plan = poll(runtime, names[0], found, context.cursor, running)
         cursor = write_cursor(plan.cursor)
         if not plan.collect:
-            return dg.SensorResult(skip_reason="\n".join(plan.said), cursor=cursor)
-        context.log.info("\n".join([f"pedida a coleta de {len(plan.collect)} arquivo(s)", *plan.said]))
+            return dg.SensorResult(skip_reason=reason(plan.said), cursor=cursor)
+        context.log.info(reason([f"pedida a coleta de {len(plan.collect)} arquivo(s)", *plan.said]))
         return dg.SensorResult(run_requests=[run_request(name, plan)], cursor=cursor)
 
     return drop

@@ -473,6 +473,8 @@ def test_the_summary_is_bounded(house: House) -> None:
     look(house)
     [alarm] = house.runtime.ledger.open_alarms()
     assert "e mais 80" in summary([alarm] * 100, [], told=True)
+    # The UI shows a line break as a space.
+    assert summary([alarm] * 2, ["503"], told=True) == f"2 alarme(s) aberto(s):\n{alarm.title};\n{alarm.title};\n503"
 
 
 def test_alarms_work_while_the_drop_and_manager_are_gone(house: House) -> None:
