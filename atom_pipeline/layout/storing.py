@@ -14,9 +14,9 @@ from typing import BinaryIO
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from atom_pipeline.layout.model import Layout, Record
+from atom_pipeline.layout.model import Layout, Record, Version
 from atom_pipeline.layout.outcome import FileOutcome, Findings, refuse_too_many
-from atom_pipeline.layout.reading import FileReader
+from atom_pipeline.layout.reading import FileReader, by_some_version
 from atom_pipeline.layout.schema import LINE, RECORD, polars_schema
 
 COMPRESSION_LEVEL = 1  # of zstd: as small as level 3 on these files, in two thirds of the time
@@ -38,10 +38,15 @@ def read_to_parquet(
     Raises FileRefused as ``read_file`` does; then, and whenever it fails, there is no ``target``.
     """
     partial = target.with_name(f".{target.name}.parcial")
-    try:
-        with FileReader(layout, source, name=name, day=day, quick=quick) as reader:
+
+    def store(version: Version | None) -> FileOutcome:
+        with FileReader(layout, source, name=name, day=day, quick=quick, version=version) as reader:
             outcome = _Storing(reader).store(partial)
         refuse_too_many(outcome)
+        return outcome
+
+    try:
+        outcome = by_some_version(layout, day, source, store)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

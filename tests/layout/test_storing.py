@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,8 @@ from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.model import Layout
 from atom_pipeline.layout.storing import read_to_parquet
 from tests.layout.small_layouts import DAY, delimited, fixed, layout_of, read, with_ends
+from tests.layout.test_composed_files import FILE, LOTS, file_of, recounted
+from tests.layout.test_composition import BOTH, OLD_FILE
 
 KINDS = layout_of(
     {"kind": "fixed"},
@@ -102,3 +105,21 @@ def test_equal_files_give_equal_bytes_whatever_reads_them(tmp_path: Path) -> Non
         read_to_parquet(layout, io.BytesIO(content), target, name="arquivo", day=DAY, quick=quick)
         found.append(target.read_bytes())
     assert found[0] == found[1] == found[2]
+
+
+def test_rows_of_several_lines_are_stored_too(tmp_path: Path) -> None:
+    for quick in (True, False):
+        folder = tmp_path / str(quick)
+        folder.mkdir()
+        frame = stored(LOTS, file_of(recounted(FILE[:5] + FILE[6:])), folder, quick)
+        assert frame.select("linha", "contrato", "agencia", "carteira").rows() == [
+            (3, "00000011", "528", "A"),
+            (9, "00000013", "528", "B"),
+        ]
+
+
+def test_a_file_of_the_older_version_is_stored_by_it(tmp_path: Path) -> None:
+    day = date(2026, 11, 15)
+    outcome = read_to_parquet(BOTH, io.BytesIO(OLD_FILE), tmp_path / "x.parquet", name="x", day=day)
+    assert outcome.version.since == date(2026, 1, 1)
+    assert pl.read_parquet(tmp_path / "x.parquet")["codigo"].to_list() == ["A001", "A002"]
