@@ -152,9 +152,12 @@ def _send(runtime: PortfolioRuntime, model: SqlModel, day: date, due: Due, *, no
 
 def _draft(folder: Path, layout: Layout, frame: pl.DataFrame, day: date, number: int, kind: WaveKind) -> Draft:
     name = build_name(layout, DIA=f"{day:%Y%m%d}", ONDA=f"{number:02d}", TIPO=kind.value)
-    (record, *_) = layout.version_on(day).details
-    by_itself = record.self_written | {field.name for field in record.fields if field.default is not None}
-    columns = [name for name in record.by_name if name in frame.columns or name not in by_itself]
+    version = layout.version_on(day)
+    parts = [(record, field) for record in version.records for field in record.fields]
+    by_itself = {
+        field.name for record, field in parts if field.name in record.self_written or field.default is not None
+    }
+    columns = [name for name in version.details[0].by_name if name in frame.columns or name not in by_itself]
     written = write_file(layout, frame.select(columns), folder / name, day=day)
     return Draft(folder / name, name, layout.layout, written.rows)
 

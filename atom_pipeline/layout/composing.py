@@ -17,7 +17,7 @@ import polars as pl
 from atom_pipeline.errors import RecordError
 from atom_pipeline.layout.composition import joined_to
 from atom_pipeline.layout.model import Field, FieldType, Numbered, Record, RecordRole, Version
-from atom_pipeline.layout.render import RecordRenderer
+from atom_pipeline.layout.render import RecordRenderer, parse_default
 from atom_pipeline.layout.schema import LINE, RECORD
 from atom_pipeline.layout.scopes import Scope
 from atom_pipeline.layout.sequences import sequence_field
@@ -202,7 +202,7 @@ class Composer:
         texts: list[pl.DataFrame] = []
         for index, (record, typed) in enumerate(pieces):
             mine = table.filter(pl.col(_PIECE) == index)
-            frame = self._columns(record, typed, {of: found[index] for of, found in numbers.items()})
+            frame = self._columns(record, typed, {of: found[index] for of, found in numbers.items()}, set(rows.columns))
             self.count(record.name, frame)
             at = mine[_PLACE]
             text = self.renderers[record.name].lines(frame, partial(_row, first, at))
@@ -236,8 +236,10 @@ class Composer:
             numbers[of] = [every[pieces == index] for index in range(len(records))]
         return numbers
 
-    def _columns(self, record: Record, typed: pl.DataFrame, numbers: Mapping[Numbered, np.ndarray]) -> pl.DataFrame:
-        """The fields of one record type, taken from rows: their own, constants, and numbers."""
+    def _columns(
+        self, record: Record, typed: pl.DataFrame, numbers: Mapping[Numbered, np.ndarray], given: set[str]
+    ) -> pl.DataFrame:
+        """The fields of one record type: constants, numbers, defaults of what was not ``given``, the rows' own."""
         renderer = self.renderers[record.name]
         columns: list[pl.Series] = []
         for field in renderer.fields:
@@ -247,6 +249,8 @@ class Composer:
                 columns.append(column if field.type is FieldType.INTEGER else _padded(column, field))
             elif field.equals is not None and (record.joins is not None or typed[field.name].null_count()):
                 columns.append(pl.Series(field.name, [_constant(field)] * typed.height, dtype=dtype))
+            elif field.default is not None and field.name not in given:
+                columns.append(pl.Series(field.name, [parse_default(field)] * typed.height, dtype=dtype))
             else:
                 columns.append(typed[field.name])
         return pl.DataFrame(columns)

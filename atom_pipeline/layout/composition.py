@@ -16,6 +16,7 @@ ONCE = ("header", "lot_header", "lot_trailer", "trailer")  # roles of which a ve
 GIVING = ("header", "lot_header")
 TOTALLED = ("header", "lot_trailer", "trailer")
 _ADDED = {"integer", "decimal"}
+_ABSENT: dict[str, object] = {"required": False, "default": None}  # of a field whose line may not be there
 
 
 def row_types(records: Sequence[Record]) -> tuple[Record, ...]:
@@ -68,10 +69,10 @@ def _optional(item: Field | Group, record: Record) -> Field | Group:
     changes: dict[str, object] = {}
     if getattr(item, "group", None):
         if not record.required:
-            fields = tuple(field.model_copy(update={"required": False}) for field in item.fields)  # type: ignore[union-attr]
+            fields = tuple(field.model_copy(update=_ABSENT) for field in item.fields)  # type: ignore[union-attr]
             changes = {"fields": fields}
     else:
-        changes = {"at": None} if record.required else {"at": None, "required": False}
+        changes = {"at": None} if record.required else {"at": None, **_ABSENT}
     return item.model_copy(update=changes) if changes else item
 
 

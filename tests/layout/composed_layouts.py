@@ -82,7 +82,9 @@ def lots(newline: str = "lf", **facts: Any) -> Layout:
             "joins": "t",
             "required": False,
             "match": match("3", "R"),
-            "fields": segment({"name": "aviso", "width": 21, "required": True}),
+            "fields": segment(
+                {"name": "codigo", "width": 2, "default": "03"}, {"name": "aviso", "width": 19, "required": True}
+            ),
         },
         {
             "name": "lote_fim",

@@ -75,6 +75,7 @@ def recounted(lines: list[bytes]) -> list[bytes]:
 
 
 def test_a_row_has_the_fields_of_all_its_lines_and_what_the_headers_give() -> None:
+    assert FILE[6].rstrip() == b"00013005R03LIGAR"  # of all rows, only this one has something to say there
     reading = read(LOTS, file_of(FILE))
     wanted = ["linha", "lote", "agencia", "carteira", "contrato", "valor", "pago", "dia", "aviso", "registro"]
     assert reading.frame().select(wanted).rows() == [
