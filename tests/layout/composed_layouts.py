@@ -82,9 +82,7 @@ def lots(newline: str = "lf", **facts: Any) -> Layout:
             "joins": "t",
             "required": False,
             "match": match("3", "R"),
-            "fields": segment(
-                {"name": "codigo", "width": 2, "default": "03"}, {"name": "aviso", "width": 19, "required": True}
-            ),
+            "fields": segment({"name": "codigo", "width": 2, "default": "03"}, {"name": "aviso", "width": 19}),
         },
         {
             "name": "lote_fim",

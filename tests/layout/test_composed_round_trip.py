@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from atom_pipeline.layout.document import load_layout
 from atom_pipeline.layout.model import FieldType, Layout, RecordRole
 from atom_pipeline.layout.records import records_from_csv, records_to_csv
+from atom_pipeline.layout.render import parse_default
 from tests.layout.composed_layouts import lots, numbered, of_many_types
 from tests.layout.small_layouts import DAY, read, written
 from tests.layout.test_round_trip import rows_of
@@ -31,6 +32,11 @@ def rows(draw: st.DrawFn, layout: Layout) -> dict[str, pl.DataFrame]:
             for name in giver.gives if giver else ():
                 once = giver is version.header or len(version.details) > 1
                 frame = frame.with_columns(pl.col(name).first()) if once else frame.sort(name, maintain_order=True)
+        # in CSV records a column without any value is left out, and so gets its default
+        usual = {field.name: parse_default(field) for one in version.records for field in one.fields if field.default}
+        frame = frame.with_columns(
+            pl.col(name).fill_null(value) for name, value in usual.items() if name in frame.columns
+        )
         frames[record.name] = frame
     first = frames[version.details[0].name]
     for giver in (version.header, version.of_role(RecordRole.LOT_HEADER)):
