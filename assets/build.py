@@ -19,6 +19,7 @@ from assets.massiva import build_marks_asset, build_massiva_asset, build_massiva
 from assets.models import build_model_asset
 from assets.publish import BAIXA, build_manager_before, build_sending_assets
 from assets.receive import build_receive_asset
+from assets.report import build_report_asset
 from atom_pipeline.layout.catalogue import Catalogue, load_catalogues
 from atom_pipeline.sql import SqlModel, load_models
 from resources.massiva_marks import TABLE as MARKS
@@ -46,6 +47,7 @@ def portfolio_assets(catalogue: Catalogue, models: list[SqlModel]) -> list[dg.As
         *(build_model_asset(catalogue, model) for model in models),
         *build_sending_assets(catalogue, by_name[BAIXA]),
         build_error_asset(catalogue),
+        build_report_asset(catalogue),
     ]
 
 

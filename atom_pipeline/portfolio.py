@@ -100,6 +100,20 @@ class Publication(Strict):
     carga_deadline: Clock = time(6, 30)
 
 
+class Report(Strict):
+    """What the report of a day compares, and from where on it says so (docs/report.md)."""
+
+    history_days: Annotated[int, Key(ge=2, le=250)] = 30  # working days in the chart of the base
+    compared_days: Annotated[int, Key(ge=1, le=30)] = 5  # working days before it that a day is compared with
+    near_limit: Annotated[float, Key(gt=0, le=1)] = 0.8  # a step that came this near to its guard's limit
+    rejects_factor: Annotated[float, Key(ge=1)] = 3.0  # refused rows, as a share: times the median of the days before
+    rejects_share: Share = 0.01  # and at least this share of the rows
+    smallest_rejects: Annotated[int, Key(ge=1)] = 5  # fewer refused, set aside or flagged rows are not told
+    remessa_change: Share = 0.25  # rows of the remessa against the median of the days before
+    coverage_fall: Share = 0.02  # contracts with a phone, as a share: fall against the median of the days before
+    attach_to_alarms: bool = False  # the report of the day goes with an alarm's e-mail
+
+
 class Retention(Strict):
     """For how many days each thing is kept, counted back from today; without a number it is kept for ever.
 
@@ -224,5 +238,6 @@ class Portfolio(Strict):
     batimento: Batimento = Batimento()
     telefones: Telefones = Telefones()
     publication: Publication = Publication()
+    report: Report = Report()
     retention: Retention = Retention()
     massivas: Massivas | None = None  # without it no message is sent

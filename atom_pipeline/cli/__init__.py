@@ -22,6 +22,7 @@ from atom_pipeline.cli import (
     layouts,
     massiva,
     prune,
+    report,
     sample,
     tables,
     up,
@@ -44,6 +45,7 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("run")(days.run)
 app.command("day")(days.day)
+app.command("report")(report.report)
 app.command("decide")(days.decide)
 app.command("alarms")(alarms.alarms)
 app.command("sample")(sample.sample)
