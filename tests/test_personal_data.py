@@ -41,6 +41,7 @@ from atom_pipeline.layout.model import Layout, Personal, Stage
 from atom_pipeline.masking import mask_document, mask_name
 from atom_pipeline.sample import SampleReport, generate
 from resources.instance import environment
+from resources.report import report_path
 from resources.runtime import PortfolioRuntime, open_portfolios
 from resources.settings import PROJECT_ROOT, Settings, file_url
 
@@ -70,6 +71,10 @@ class Days:
     @property
     def drop(self) -> Path:
         return self.runtime.settings.home / "drop"
+
+    @property
+    def reports(self) -> Path:
+        return report_path(self.runtime, LAST).parent
 
     def database(self) -> dict[str, list[object]]:
         """Every cell of Dagster's tables and of the ledger's, by table and column."""
@@ -116,6 +121,7 @@ class Days:
             "console": [self.console],
             "console of a run from the UI": [self.console_of_ui],
             "logs": [self.logs],
+            "reports": [path.read_text(encoding="utf-8") for path in sorted(self.reports.glob("*.html"))],
         }
         return said | self.database() | self.events() | self.files()
 
@@ -282,6 +288,8 @@ def test_what_was_searched_is_what_the_days_said(days: Days) -> None:
         assert name in days.console and name in days.logs
         assert any(name in str(value) for value in places["controle.loads.message"])
         assert any(name in text for text in places["events"])
+    assert len(places["reports"]) == len(days.sample.days)
+    assert all(name in str(places["reports"][-1]) for name in days.planted)
     assert f"{EVENING}_200100_remessa_528_out.528" in days.console_of_ui
     for words in (BROKEN, "InvalidOperationError", "cannot use *********"):
         assert words in days.console_of_ui

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 INK, GREY, PALE, BLUE = "#1b1f24", "#5b6470", "#d5dae0", "#2f5d8a"
 WIDTH = 7.2  # inches
 LABEL = 9.5
+OUTLIER = 5  # a bar this many times as long as the others is cut
 CUT = 0.25  # changes smaller than this part of the base are drawn with the axis cut
 
 
@@ -97,6 +98,7 @@ def history(days: Sequence[Totals], entered: Sequence[int], left: Sequence[int],
         upper.margins(y=0.22)
         lower.bar(places, entered, width=0.7, label="entraram", **_GROWS)
         lower.bar(places, [-one for one in left], width=0.7, label="saíram", **_SHRINKS)
+        _clip(lower, entered, left)
         lower.axhline(0, color=INK, linewidth=0.8)
         step = max(1, -(-len(days) // 10))
         shown = [place for place in places if (len(days) - 1 - place) % step == 0]
@@ -112,6 +114,21 @@ def history(days: Sequence[Totals], entered: Sequence[int], left: Sequence[int],
             )
             _bare(axes)
         return Picture(_svg(figure, alt), alt)
+
+
+def _clip(axes: Axes, entered: Sequence[int], left: Sequence[int]) -> None:
+    """Cut bars that would flatten all others, as of the day on which a base begins, and tell their numbers."""
+    sizes = sorted((*entered, *left))
+    usual = max((size for size in sizes if size * OUTLIER <= sizes[-1]), default=0)
+    if not usual:
+        return
+    limit = usual * 1.6
+    above, below = max(entered) > limit, max(left) > limit
+    axes.set_ylim(-limit if below or max(left) else 0, limit if above or max(entered) else 0)
+    for numbers, side, align in ((entered, limit, "top"), (left, -limit, "bottom")):
+        for place, value in enumerate(numbers):
+            if value > limit:
+                axes.text(place + 0.45, side, f"{integer(value)} ↕", va=align, fontsize=8.5, color=INK)
 
 
 def bars(values: Mapping[str, int], alt: str, *, parts: Mapping[str, int] | None = None, other: str = "") -> Picture:

@@ -186,12 +186,14 @@ def _picture(values: dict[str, int], title: str) -> Picture | None:
     return bars(values, f"{title}. " + "; ".join(f"{name}: {integer(count)}" for name, count in values.items()) + ".")
 
 
-def _reasons(facts: Facts) -> list[tuple[str, str, str, int]]:
-    """(file, what became of the rows, reason, rows), the most rows first within a file."""
-    out: list[tuple[str, str, str, int]] = []
+def _reasons(facts: Facts) -> list[tuple[str, str, int, str]]:
+    """(file, what became of the rows, how many, reasons with their rows, the most rows first)."""
+    out: list[tuple[str, str, int, str]] = []
     for file in facts.files:
-        for what, counts in (("recusada", file.reasons), ("ignorada", file.aside), ("sinalizada", file.flags)):
-            out += [(file.name, what, reason, count) for reason, count in Counter(counts).most_common()]
+        for what, counts in (("recusadas", file.reasons), ("ignoradas", file.aside), ("sinalizadas", file.flags)):
+            if counts:
+                told = "; ".join(f"{reason} {integer(count)}" for reason, count in Counter(counts).most_common())
+                out.append((file.name, what, sum(counts.values()), told))
     return out
 
 
