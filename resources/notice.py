@@ -18,12 +18,16 @@ _MARKS = {"erro": "🔴", "aviso": "🟡"}
 
 @dataclass(frozen=True)
 class Notice:
-    """One message. ``key`` is the same when the same message is sent again."""
+    """One message. ``key`` is the same when the same message is sent again.
+
+    ``attachments`` are pages of HTML, name and content, for the channels that can carry them.
+    """
 
     key: str
     subject: str
     text: str
     fields: dict[str, Any] = field(default_factory=dict)
+    attachments: tuple[tuple[str, bytes], ...] = ()
 
 
 def notice(batch: Batch, *, portfolio: str, title: str, zone: ZoneInfo) -> Notice:

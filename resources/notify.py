@@ -242,6 +242,8 @@ class Email:
         message["Message-ID"] = f"<{notice.key}@{self.sender.rpartition('@')[2].strip('> ')}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(notice.text, cte="quoted-printable")
+        for name, content in notice.attachments:
+            message.add_attachment(content, maintype="text", subtype="html", filename=name)
         return message
 
 

@@ -6,6 +6,7 @@ alone. It holds no personal data, is made again by `atom report DAY`, and is nev
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ from resources.report_facts import report_facts
 from resources.runtime import PortfolioRuntime
 
 FOLDER = "relatorios"
+MOST_ATTACHED = 4 * 1024 * 1024  # bytes; a mail server refuses more
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class WrittenReport:
 def report_path(runtime: PortfolioRuntime, day: date) -> Path:
     """Where the report of a day lies, written or not."""
     return runtime.settings.home.joinpath(FOLDER, runtime.portfolio.prefix or "", f"{day:%Y-%m-%d}.html")
+
+
+def attached_reports(runtime: PortfolioRuntime, days: Iterable[date]) -> tuple[tuple[str, bytes], ...]:
+    """The report of the newest of these days that has one, as name and content, for the e-mail of their alarms."""
+    for day in sorted(set(days), reverse=True):
+        path = report_path(runtime, day)
+        if path.is_file() and path.stat().st_size <= MOST_ATTACHED:
+            return ((f"relatorio_{runtime.name}_{day:%Y-%m-%d}.html", path.read_bytes()),)
+    return ()
 
 
 def write_report(runtime: PortfolioRuntime, day: date, target: Path | None = None) -> WrittenReport:

@@ -7,6 +7,7 @@ a channel that hangs costs it a bounded time.
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dagster as dg
 
@@ -18,6 +19,7 @@ from resources.alarm_facts import ledger_facts
 from resources.ledger_deliveries import AlarmEvent, AlarmRecord
 from resources.notice import notice
 from resources.notify import TOTAL_SECONDS, Channel, NotDelivered, configured
+from resources.report import attached_reports
 from resources.runtime import PortfolioRuntime
 from sensors.alarm_runs import with_dagster
 from sensors.opened import OpenedOnce
@@ -89,6 +91,9 @@ def deliver(runtime: PortfolioRuntime, channels: Sequence[Channel], *, seconds: 
                 break
             portfolio = runtime.portfolio
             message = notice(batch, portfolio=runtime.name, title=portfolio.title, zone=runtime.zone)
+            if portfolio.report.attach_to_alarms:
+                days = [told.alarm.day for told in batch.told if told.alarm.day is not None]
+                message = replace(message, attachments=attached_reports(runtime, days))
             try:
                 channel.send(message)
             except NotDelivered as error:

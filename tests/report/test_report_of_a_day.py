@@ -13,7 +13,7 @@ from agency import ANA, BIA, Agency, agency, client
 from databases import Ledgers
 
 from assets.common import asset_key
-from resources.report import report_path, write_report
+from resources.report import attached_reports, report_path, write_report
 from resources.report_facts import report_facts
 
 MON, TUE = date(2026, 11, 9), date(2026, 11, 10)
@@ -92,3 +92,11 @@ def test_a_day_that_is_reported_again_gives_the_same_bytes(made: Made) -> None:
     assert write_report(runtime, TUE).path.read_bytes() == before
     assert write_report(runtime, MON).path.read_text(encoding="utf-8") == made.first
     assert [path.name for path in report_path(runtime, MON).parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_newest_day_that_has_a_report_goes_with_alarms(made: Made) -> None:
+    runtime = made.house.runtime
+    ((name, content),) = attached_reports(runtime, [MON, TUE, date(2026, 11, 11)])
+    assert name == "relatorio_banco_pan_veiculos_2026-11-10.html"
+    assert content == report_path(runtime, TUE).read_bytes()
+    assert attached_reports(runtime, [date(2026, 11, 11)]) == ()

@@ -222,6 +222,18 @@ def mail_settings(
     )
 
 
+def test_mail_carries_the_pages_that_go_with_it(authority: trustme.CA, ca_file: Path) -> None:
+    page = "<p>acordos não chegaram</p>".encode()
+    with mail_server(authority) as box:
+        Email.of(mail_settings(box.port, ca_file)).send(replace(NOTICE, attachments=(("dia.html", page),)))
+        ((message, _),) = box.messages
+    (attached,) = message.iter_attachments()
+    assert (attached.get_filename(), attached.get_content_type()) == ("dia.html", "text/html")
+    assert attached.get_payload(decode=True) == page
+    body = message.get_body(("plain",))
+    assert body is not None and NOTICE.text in body.get_content()
+
+
 @pytest.mark.parametrize("implicit", [False, True])
 def test_mail_goes_in_verified_tls_to_everyone_with_a_message_id_that_stays(
     authority: trustme.CA, ca_file: Path, implicit: bool
