@@ -24,6 +24,7 @@ from atom_pipeline.sample import files
 from atom_pipeline.sample.days import Day
 from atom_pipeline.sample.draws import Draws
 from atom_pipeline.sample.events import Events
+from atom_pipeline.sample.loans import AHEAD
 from atom_pipeline.sample.rowset import Source
 from atom_pipeline.sample.world import World, arrivals_a_day
 
@@ -84,22 +85,31 @@ class SampleReport:
 
 
 def generate(
-    catalogue: Catalogue, *, contracts: int, days: int, seed: int, target: Path, first_day: date | None = None
+    catalogue: Catalogue,
+    *,
+    contracts: int,
+    days: int,
+    seed: int,
+    target: Path,
+    first_day: date | None = None,
+    all_enriched: bool = False,
+    ahead: int = AHEAD,
 ) -> SampleReport:
     """Write the files of ``days`` working days of a portfolio of ``contracts`` contracts into the folder ``target``.
 
     The first day is ``first_day`` (rolled forward to a working day), by default the first working Monday of the
     portfolio, so that a Tuesday with its refin follows. The folder is made; a file that is there is written again.
     ``expected`` holds for the portfolio's ``block.by: contrato`` and for guards that are not tripped: no event's share
-    comes near their defaults. Raises ValueError for less than one contract or one day, and for a first day before the
+    comes near their defaults. With ``all_enriched`` parcelas and garantias of every contract come every day, not only of
+    those that entered or changed; ``ahead`` instalments of each, at least, are not overdue. Raises ValueError for less than one contract or one day, and for a first day before the
     portfolio's start.
     """
     if contracts < 1 or days < 1:
         raise ValueError("a sample has at least one contract and one day")
     portfolio = catalogue.portfolio
     working_days = _working_days(WorkingCalendar(portfolio.operation), portfolio.operation.start, first_day, days)
-    source = Source(portfolio, seed, working_days, contracts, arrivals_a_day(contracts))
-    world = World(contracts, days, Draws(seed), portfolio.block)
+    source = Source(portfolio, seed, working_days, contracts, arrivals_a_day(contracts), ahead)
+    world = World(contracts, days, Draws(seed), portfolio.block, all_enriched=all_enriched)
     target.mkdir(parents=True, exist_ok=True)
     reports = []
     for position, day in enumerate(working_days):

@@ -20,6 +20,7 @@ EPOCH = date(1970, 1, 1)
 TERMS = np.asarray([24, 36, 48, 60], dtype=np.int64)
 FRESH = (5, 30), (31, 60), (61, 90), (91, 180), (181, 700)  # days late when the contract is placed
 FRESH_WEIGHTS = [35.0, 25.0, 15.0, 15.0, 10.0]
+AHEAD = 2  # instalments that are not overdue, at least
 
 # marca, modelo, tipo
 VEHICLES = (
@@ -88,13 +89,14 @@ class Loans:
     """The loans behind an array of contract indices, as they are on a day.
 
     ``placed_on`` is the day the contract was first placed: it was late then, and is later every day. Days are numbers
-    since 1970, values cents, rates are hundredths of a percent a month.
+    since 1970, values cents, rates are hundredths of a percent a month. ``ahead`` instalments, at least, are to come.
     """
 
     index: Integers
     day: date
     placed_on: Integers
     draws: Draws
+    ahead: int = AHEAD
 
     @cached_property
     def term(self) -> Integers:
@@ -126,7 +128,7 @@ class Loans:
         """Instalments from the oldest unpaid one to the last: more than the months it was late then."""
         months = month_of(self.placed_on) - self.first_open_month
         most = np.maximum(self.term - 1, 1)
-        wanted: Integers = np.minimum(months + 2 + self.draws.below(7, self.index, "open"), most)
+        wanted: Integers = np.minimum(months + self.ahead + self.draws.below(7, self.index, "open"), most)
         return wanted
 
     @property

@@ -15,7 +15,7 @@ import polars as pl
 
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.sample.draws import Draws, Integers
-from atom_pipeline.sample.loans import Loans, contract_numbers, day_number
+from atom_pipeline.sample.loans import AHEAD, Loans, contract_numbers, day_number
 from atom_pipeline.sample.people import People, Pools, make_pools
 
 CONTRACT_DIGITS = 10  # where the portfolio does not say
@@ -61,6 +61,7 @@ class Source:
     days: tuple[date, ...]
     initial: int
     arrivals: int
+    ahead: int = AHEAD
 
     @cached_property
     def draws(self) -> Draws:
@@ -92,7 +93,7 @@ class Source:
         return Rowset(
             contracts=contracts,
             people=People(self.owners(contracts), version, self.draws, self.pools),
-            loans=Loans(contracts, day, self.placed_on(contracts), self.draws),
+            loans=Loans(contracts, day, self.placed_on(contracts), self.draws, self.ahead),
             number=self.numbers(contracts),
             draws=self.draws,
             portfolio=self.portfolio,

@@ -61,8 +61,11 @@ def _share_of(contracts: int, share: float) -> int:
 class World:
     """The state of every contract of a sample. ``next_day`` moves it on and tells what happened."""
 
-    def __init__(self, contracts: int, days: int, draws: Draws, block: Block) -> None:
+    def __init__(
+        self, contracts: int, days: int, draws: Draws, block: Block, *, all_enriched: bool = False
+    ) -> None:
         self.initial = contracts
+        self.all_enriched = all_enriched  # every evening, not only those that came or changed
         self.arrivals = arrivals_a_day(contracts)
         total = contracts + self.arrivals * max(days - 1, 0)
         self.draws = draws
@@ -119,6 +122,8 @@ class World:
         accepted = np.union1d(np.setdiff1d(evening.contracts, refused), late_rows.contracts)
         self._apply_remessa(accepted, window, found)
         enriched = np.union1d(np.union1d(arrived, updated), returned)
+        if self.all_enriched:
+            enriched = self._in(self.placed)
         events = Events(
             day=day,
             position=position,
