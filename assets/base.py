@@ -251,13 +251,14 @@ def _step(catalogue: Catalogue, plan: StepPlan) -> dg.AssetsDefinition:
             metadata={**_step_metadata(applied), "segundos": round(perf_counter() - started, 3)},
         )
         for table in plan.tables:
-            frame = applied.step.tables[table]
+            frame = runtime.lake.scan(table, day)
+            shown = frame.head(show.SAMPLE_ROWS).collect()
             yield dg.MaterializeResult(
                 asset_key=asset_key(name, table),
                 metadata={
-                    "dagster/row_count": frame.height,
-                    **made_columns(catalogue, day, table, frame.schema),
-                    "amostra": show.sample(frame, runtime.personal_columns(day)),
+                    "dagster/row_count": written[table].rows,
+                    **made_columns(catalogue, day, table, frame.collect_schema()),
+                    "amostra": show.sample(shown, runtime.personal_columns(day)),
                     "tabela": show.link(written[table].path),
                     "sha256": written[table].sha256,
                     "segundos": round(perf_counter() - started, 3),
@@ -274,7 +275,7 @@ def _step_metadata(applied: Applied) -> dict[str, Any]:
         "ignoradas": step.ignoradas.height,
     }
     if "contratos" in step.tables:
-        said["contratos"] = step.contratos.height
+        said["contratos"] = step.tables["contratos"].lazy().select(pl.len()).collect().item()
     if applied.waits:
         said["espera"] = dg.MetadataValue.md("\n".join(f"- {wait}" for wait in applied.waits))
     for movimento, count in show.counts(step.movimentos, "movimento").items():
@@ -295,7 +296,7 @@ def close_day(runtime: PortfolioRuntime, day: date) -> dict[str, pl.DataFrame]:
     """The tables that are made when every step is done: the contracts' last state and the day's lists."""
     changed = [plan for plan in STEPS if plan.changes_contratos]
     contratos = runtime.lake.read(step_table(changed[-1], "contratos"), day)
-    cadastro = runtime.lake.read("cadastro", day)
+    cadastro = runtime.lake.scan("cadastro", day)
 
     def parts(name: str) -> list[pl.DataFrame]:
         return [runtime.lake.read(step_table(plan, name), day) for plan in STEPS]

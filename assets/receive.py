@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -24,11 +25,14 @@ from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.model import Layout, Merge, Stage
 from atom_pipeline.layout.names import build_name
-from atom_pipeline.layout.reading import Reading, read_file
-from atom_pipeline.layout.schema import in_shape, pandera_schema, polars_schema, violations
+from atom_pipeline.layout.outcome import FileOutcome
+from atom_pipeline.layout.reading import read_file
+from atom_pipeline.layout.schema import Violation, in_shape, pandera_schema, polars_schema, violations
+from atom_pipeline.layout.storing import spool_file
 from atom_pipeline.portfolio import Expectation, Portfolio
-from atom_pipeline.rules.merge import merge_files
+from atom_pipeline.rules.merge import merge_files, merge_in_order
 from atom_pipeline.rules.state import empty
+from atom_pipeline.scratch import scratch_folder
 from resources.ledger_records import FileRecord, Load
 from resources.runtime import OUTCOMES, PortfolioRuntime
 from resources.settings import PROJECT_ROOT
@@ -42,6 +46,8 @@ MERGES = {
     Merge.APPEND: "todas as linhas, na ordem de chegada",
 }
 
+LARGE = 64 * 1024 * 1024  # bytes of a day's files of a layout: from here on their rows are not in memory all at once
+CHECKED_ROWS = 131_072  # at a time
 ORIGIN_SCHEMA: dict[str, pl.DataType] = {
     "arquivo": pl.String(),
     "carimbo": pl.Datetime("us"),
@@ -53,7 +59,8 @@ ORIGIN_SCHEMA: dict[str, pl.DataType] = {
 class LoadedDay:
     """All that one layout's files of a day gave."""
 
-    received: pl.DataFrame  # accepted rows after the merge
+    received: pl.LazyFrame  # accepted rows after the merge
+    rows: int  # in it
     refused: pl.DataFrame  # recusadas
     flagged: pl.DataFrame  # sinalizadas
     files: pl.DataFrame  # cargas
@@ -61,13 +68,14 @@ class LoadedDay:
     by_reason: dict[str, int]
 
 
-def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
+def load_day(runtime: PortfolioRuntime, layout: Layout, day: date, spool: Path | None = None) -> LoadedDay:
     """Read every current file of a layout and day, record each one's outcome, and merge the accepted rows.
 
     A refused file (FA001) leaves its rows out and is recorded with its reason; the others count. Running it again
-    records and returns the same.
+    records and returns the same. Rows of large files wait in the folder ``spool`` (None: in memory), and ``received``
+    is of use while it is there.
     """
-    frames: list[pl.DataFrame] = []
+    frames: list[pl.LazyFrame] = []
     stamps: list[tuple[datetime | None, int]] = []
     refused: list[pl.DataFrame] = [empty("recusadas")]
     flagged: list[pl.DataFrame] = [empty("sinalizadas")]
@@ -76,28 +84,34 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
     # Where rows are appended, a new version keeps its name's place, and so each enriched phone its number; elsewhere
     # the newest arrival is the newest word.
     first_arrivals = runtime.ledger.first_arrivals(day) if layout.merge is Merge.APPEND else {}
-    for file in runtime.ledger.files(day, layout.layout):
+    current = runtime.ledger.files(day, layout.layout)
+    if sum(file.size for file in current) < LARGE:
+        spool = None
+    for file in current:
         order = first_arrivals.get(file.name, file.arrival)
-        load, reading = _read(runtime, layout, file, day)
+        load, reading, accepted = _read(runtime, layout, file, day, order, spool)
         loads.append((file, load))
         by_reason.update(load.refused_by_reason)
         if reading is None:
             continue
         refused.append(_of_file(reading.rejects, "recusadas", file, day))
         flagged.append(_of_file(reading.flags, "sinalizadas", file, day))
-        if load.outcome == "loaded":
-            frame = in_shape(reading.frame(), polars_schema(layout, layout.version_on(day)))
-            frames.append(_with_origin(frame, file, order))
+        if accepted is not None:
+            frames.append(in_shape(accepted, received_schema(layout, day)))
             stamps.append((file.stamp, order))
     schema = received_schema(layout, day)
-    received = pl.DataFrame(schema=schema)
+    received = pl.LazyFrame(schema=schema)
     superseded_files = _behind_a_refused_one(layout, loads)
     if superseded_files:
         frames = []
     if frames:
-        merged = merge_files(frames, layout.merge, layout.key, stamps=stamps)
-        received = merged.frame.select(list(schema))
-    kept = dict(received.group_by("arquivo").len().iter_rows())
+        if spool is None:
+            whole = [frame.collect() for frame in frames]
+            received = merge_files(whole, layout.merge, layout.key, stamps=stamps).frame.lazy()
+        else:
+            received = merge_in_order(frames, layout.merge, layout.key, stamps=stamps)
+        received = received.select(list(schema))
+    kept = dict(received.select("arquivo").group_by("arquivo").len().collect(engine="streaming").iter_rows())
     rows = []
     for file, load in loads:
         superseded = load.rows_accepted - kept.get(file.name, 0) if load.outcome == "loaded" else 0
@@ -106,7 +120,9 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date) -> LoadedDay:
         rows.append(_file_row(file, load, day, outcome, superseded))
     files = pl.DataFrame(rows, schema=empty("cargas").schema)
     versions = {file.name: load.version_since for file, load in loads if load.version_since is not None}
-    return LoadedDay(received, pl.concat(refused), pl.concat(flagged), files, versions, dict(by_reason))
+    return LoadedDay(
+        received, sum(kept.values()), pl.concat(refused), pl.concat(flagged), files, versions, dict(by_reason)
+    )
 
 
 def _behind_a_refused_one(layout: Layout, loads: list[tuple[FileRecord, Load]]) -> set[int]:
@@ -125,37 +141,51 @@ def received_schema(layout: Layout, day: date) -> dict[str, pl.DataType]:
     return {**polars_schema(layout, layout.version_on(day)), **ORIGIN_SCHEMA}
 
 
-def _read(runtime: PortfolioRuntime, layout: Layout, file: FileRecord, day: date) -> tuple[Load, Reading | None]:
-    """What reading a file gave; the reading as well when it came to rows, refused as a whole or not."""
+def _read(
+    runtime: PortfolioRuntime, layout: Layout, file: FileRecord, day: date, order: int, spool: Path | None
+) -> tuple[Load, FileOutcome | None, pl.LazyFrame | None]:
+    """What reading a file gave: what to record, what came of its rows when it came to rows, those that are accepted.
+
+    There are none of a file that is refused as a whole.
+    """
     started = perf_counter()
-    reading: Reading | None
+    came: FileOutcome | None
+    source, origin = runtime.archived(file), _origin(file, order)
+    accepted: pl.LazyFrame | None = None
     try:
-        reading = read_file(layout, runtime.archived(file), name=file.name, day=day, excel=file.excel)
+        if spool is None:
+            reading = read_file(layout, source, name=file.name, day=day, excel=file.excel)
+            came, accepted = reading, reading.frame().lazy().with_columns(origin)
+        else:
+            waiting = spool / f"{file.id}.arrow"
+            came = spool_file(layout, source, waiting, name=file.name, day=day, excel=file.excel, added=origin)
+            accepted = pl.scan_ipc(waiting, glob=False)
         code = message = None
     except FileRefused as refusal:
-        reading, code, message = getattr(refusal, "reading", None), refusal.code, str(refusal)
+        came, code, message = getattr(refusal, "reading", None), refusal.code, str(refusal)
     load = Load(
         file.id,
         "loaded" if code is None else "refused",
         code=code,
         message=message,
-        rows_read=reading.rows_read if reading else 0,
-        rows_accepted=reading.rows_accepted if reading else 0,
-        rows_refused=reading.rows_refused if reading else 0,
-        refused_by_reason=reading.refused_by_reason if reading else {},
-        flags=show.counts(reading.flags, "motivo") if reading else {},
-        version_since=reading.version.since if reading else None,
+        rows_read=came.rows_read if came else 0,
+        rows_accepted=came.rows_accepted if came else 0,
+        rows_refused=came.rows_refused if came else 0,
+        refused_by_reason=came.refused_by_reason if came else {},
+        flags=show.counts(came.flags, "motivo") if came else {},
+        version_since=came.version.since if came else None,
         seconds=perf_counter() - started,
     )
-    return load, reading
+    return load, came, accepted
 
 
-def _with_origin(frame: pl.DataFrame, file: FileRecord, order: int) -> pl.DataFrame:
-    return frame.with_columns(
-        arquivo=pl.lit(file.name),
-        carimbo=pl.lit(file.stamp, dtype=pl.Datetime("us")),
-        ordem=pl.lit(order, dtype=pl.Int64),
-    )
+def _origin(file: FileRecord, order: int) -> list[pl.Expr]:
+    """Where a row comes from: ORIGIN_SCHEMA."""
+    return [
+        pl.lit(file.name).alias("arquivo"),
+        pl.lit(file.stamp, dtype=pl.Datetime("us")).alias("carimbo"),
+        pl.lit(order, dtype=pl.Int64).alias("ordem"),
+    ]
 
 
 def _of_file(frame: pl.DataFrame, table: str, file: FileRecord, day: date) -> pl.DataFrame:
@@ -220,16 +250,17 @@ def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefini
         started = perf_counter()
         day = day_of(context)
         runtime = portfolios.portfolio(portfolio.portfolio)
-        loaded = load_day(runtime, layout, day)
-        faults = schema_faults(layout, day, loaded.received)
-        if not faults:
-            write_day(runtime, layout, day, loaded)
-        for row in loaded.files.filter(pl.col("situacao") == Outcome.REFUSED.value).iter_rows(named=True):
-            context.log.error(row["motivo"])
-        return dg.MaterializeResult(
-            metadata=_metadata(runtime, layout, day, loaded, perf_counter() - started),
-            check_results=list(_checks(loaded, faults)),
-        )
+        with scratch_folder() as spool:
+            loaded = load_day(runtime, layout, day, spool)
+            faults = schema_faults(layout, day, loaded)
+            if not faults:
+                write_day(runtime, layout, day, loaded)
+            for row in loaded.files.filter(pl.col("situacao") == Outcome.REFUSED.value).iter_rows(named=True):
+                context.log.error(row["motivo"])
+            return dg.MaterializeResult(
+                metadata=_metadata(runtime, layout, day, loaded, perf_counter() - started),
+                check_results=list(_checks(loaded, faults)),
+            )
 
     return recebido
 
@@ -242,15 +273,20 @@ def write_day(runtime: PortfolioRuntime, layout: Layout, day: date, loaded: Load
     runtime.lake.write(f"arquivos/{layout.layout}", day, loaded.files)
 
 
-def schema_faults(layout: Layout, day: date, frame: pl.DataFrame) -> list[str]:
+def schema_faults(layout: Layout, day: date, loaded: LoadedDay) -> list[str]:
     """What of the Pandera schema the accepted rows do not meet, in words without values; empty when all is met."""
     version = layout.version_on(day)
     types = polars_schema(layout, version)
-    if frame.is_empty() and dict(frame.select(list(types)).schema) == types:
+    rows = loaded.received.select(list(types))
+    if not loaded.rows and dict(rows.collect_schema()) == types:
         return []  # most layouts of most days: no row to break a check, and Pandera takes longer than such a day
-    older = layout.versions_on(day)[1:]
-    found = violations(frame.select(list(types)), pandera_schema(layout, version, one_file=False, also=older))
-    return [f"{one.column}: {one.check} ({one.rows} linhas)" for one in found]
+    schema = pandera_schema(layout, version, one_file=False, also=layout.versions_on(day)[1:])
+    found: Counter[tuple[str, str]] = Counter()
+    batches = rows.collect_batches(chunk_size=CHECKED_ROWS) if loaded.rows else [rows.collect()]
+    for some in batches:
+        found.update({(one.column, one.check): one.rows for one in violations(some, schema)})
+    broken = [Violation(column, check, count) for (column, check), count in sorted(found.items())]
+    return [f"{one.column}: {one.check} ({one.rows} linhas)" for one in broken]
 
 
 def describe(layout: Layout, portfolio: Portfolio) -> str:
@@ -312,7 +348,7 @@ def _metadata(
 ) -> dict[str, Any]:
     files = loaded.files
     return {
-        "dagster/row_count": loaded.received.height,
+        "dagster/row_count": loaded.rows,
         "arquivos": show.table(
             ({**row, "layout desde": loaded.versions.get(row["arquivo"])} for row in files.iter_rows(named=True)),
             ("arquivo", "versao", "layout desde", "situacao", "motivo", "lidas", "aceitas", "recusadas",
@@ -325,7 +361,7 @@ def _metadata(
         **{f"recusadas {reason}": count for reason, count in sorted(loaded.by_reason.items())},
         **{f"sinalizadas {reason}": count for reason, count in show.counts(loaded.flagged, "motivo").items()},
         "segundos": round(seconds, 3),
-        "amostra": show.sample(loaded.received, layout),
+        "amostra": show.sample(loaded.received.head(show.SAMPLE_ROWS).collect(), layout),
         "tabela": show.link(runtime.lake.path(f"recebido/{layout.layout}", day)),
         **{f"erros de {name}": show.link(error_file_url(runtime, name)) for name in loaded.refused["arquivo"].unique()},
     }  # fmt: skip

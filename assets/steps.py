@@ -30,13 +30,13 @@ from atom_pipeline.rules.guards import (
 )
 from atom_pipeline.rules.remessa import apply_remessa
 from atom_pipeline.rules.shapes import starting_table
-from atom_pipeline.rules.state import Step, ignoradas_of_day
+from atom_pipeline.rules.state import Rows, Step, ignoradas_of_day, in_memory
 from atom_pipeline.rules.telefones import apply_telefones
 from resources.lake import Written
 from resources.ledger_records import VerdictRecord
 from resources.runtime import PortfolioRuntime
 
-Received = dict[str, pl.DataFrame]
+Received = dict[str, Rows]
 CHANGES = ("movimentos", "ignoradas", "sinalizadas")
 ORIGIN = "origem"
 CLOSING_ORIGIN = "etapas/fechamento_origem"
@@ -140,27 +140,31 @@ STEPS: tuple[StepPlan, ...] = (
 )
 
 
+WIDE = (Stage.REMESSA, Stage.PARCELAS, Stage.GARANTIAS)  # their rows and tables are read some at a time
+
+
 def received(runtime: PortfolioRuntime, day: date, stage: Stage) -> Received | None:
     """The day's accepted rows of a stage by layout; None when no file of the stage was loaded."""
     out: Received = {}
     for layout in runtime.layouts(stage):
         files = runtime.lake.read(f"arquivos/{layout.layout}", day)
         if files.filter(pl.col("situacao") == Outcome.LOADED.value).height:
-            out[layout.layout] = runtime.lake.read(f"recebido/{layout.layout}", day)
+            read = runtime.lake.scan if stage in WIDE else runtime.lake.read
+            out[layout.layout] = read(f"recebido/{layout.layout}", day)
     return out or None
 
 
-def previous_table(runtime: PortfolioRuntime, day: date, table: str) -> pl.DataFrame:
+def previous_table(runtime: PortfolioRuntime, day: date, table: str) -> pl.LazyFrame:
     """A table of the base that the day starts from, in today's shape; empty when the day is the first."""
     opening = runtime.lake.read("abertura", day)
     before = opening["dia_anterior"].item() if opening.height else None
     return starting_table(
         table,
-        None if before is None else runtime.lake.read(table, before),
+        None if before is None else runtime.lake.scan(table, before),
         day=day,
         portfolio=runtime.portfolio,
         layouts=runtime.layouts(),
-    )
+    ).lazy()
 
 
 def contratos_before(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> pl.DataFrame:
@@ -168,7 +172,7 @@ def contratos_before(runtime: PortfolioRuntime, day: date, plan: StepPlan) -> pl
     for earlier in reversed(STEPS[: STEPS.index(plan)]):
         if earlier.changes_contratos:
             return runtime.lake.read(step_table(earlier, "contratos"), day)
-    return previous_table(runtime, day, "contratos")
+    return previous_table(runtime, day, "contratos").collect()
 
 
 def step_table(plan: StepPlan, table: str) -> str:
@@ -267,7 +271,7 @@ def _judged(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received
             step = apply_remessa(contratos, cadastro, rows, day=day, portfolio=portfolio)
             return step, judge_remessa(contratos, rows, remessas_before(runtime, day), portfolio=portfolio)
         case Stage.ACORDOS:
-            acordos = previous_table(runtime, day, "acordos")
+            acordos = previous_table(runtime, day, "acordos").collect()
             step = apply_acordos(contratos, acordos, rows, day=day, portfolio=portfolio)
             return step, judge_acordos(step, portfolio=portfolio)
         case Stage.EXCLUSAO:
@@ -282,18 +286,28 @@ def _judged(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received
 
 def _enriched(runtime: PortfolioRuntime, day: date, plan: StepPlan, rows: Received) -> Step:
     """Enrichment changes no situacao and is not judged; several layouts of a stage act one after the other."""
+    if not rows and plan.stage is not Stage.TELEFONES:  # the remessa brings phones as well
+        return Step({table: previous_table(runtime, day, table) for table in plan.tables})
     contratos = contratos_before(runtime, day, plan)
     digits = runtime.portfolio.contrato_digits
     table = plan.tables[0]
-    step = Step({table: previous_table(runtime, day, table)})
+    before = previous_table(runtime, day, table)
+    step = Step({table: before if plan.stage in WIDE else before.collect()})
     parts: list[Step] = []
     if plan.stage is Stage.TELEFONES:
-        cadastro = runtime.lake.read("cadastro", day)
+        cadastro = runtime.lake.scan("cadastro", day)
         types = runtime.remessa_codes(day, "telefone")
-        files: list[tuple[str, pl.DataFrame | None]] = [*sorted(rows.items())] or [("", None)]
+        files: list[tuple[str, Rows | None]] = [*sorted(rows.items())] or [("", None)]
         for name, phones in files:
             step = apply_telefones(
-                step.tables[table], contratos, cadastro, phones, day=day, layout_name=name, types=types, digits=digits
+                in_memory(step.tables[table]),
+                contratos,
+                cadastro,
+                None if phones is None else in_memory(phones),
+                day=day,
+                layout_name=name,
+                types=types,
+                digits=digits,
             )
             parts.append(step)
     else:

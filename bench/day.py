@@ -114,7 +114,7 @@ def second_day(contracts: int, folder: Path, *, profile: Path | None = None) -> 
 def copy_home(source: Path, target: Path) -> None:
     """A home like another: the lake's files are linked, for each is replaced and none is changed."""
     target.mkdir(parents=True)
-    for part in ("lake", "manager", "dagster"):
+    for part in ("lake", "manager", "dagster", "cache"):
         if (source / part).exists():
             shutil.copytree(source / part, target / part, copy_function=os.link)
     copied = shutil.copytree(data_folder(source), data_folder(target), dirs_exist_ok=True)
@@ -154,7 +154,10 @@ def _stage(name: str, start: float, end: float, samples: list[Sample]) -> Stage:
 
 def table(run: DayRun) -> str:
     """The steps of a day as Markdown."""
-    lines = ["| step | seconds | processor, s | peak memory, MiB | read, MB | written, MB |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [
+        "| step | seconds | processor, s | peak memory, MiB | read, MB | written, MB |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     lines += [
         f"| {one.name.partition('__')[2] or one.name} | {one.seconds:.2f} | {one.cpu:.2f} | {one.memory / 2**20:.0f} "
         f"| {one.read / 1e6:.0f} | {one.written / 1e6:.0f} |"

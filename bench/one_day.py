@@ -41,7 +41,9 @@ def main() -> None:
         base = runtime.ledger.base(day)
         tables = ("cadastro", "parcelas_abertas", "garantias", "manager_mailing", "movimentos")
         rows = {table: runtime.lake.scan(table, day).select(pl.len()).collect().item() for table in tables}
-        waves = [(wave.label, wave.kind.value, sum(file.rows for file in wave.files)) for wave in runtime.ledger.waves(day)]
+        waves = [
+            (wave.label, wave.kind.value, sum(file.rows for file in wave.files)) for wave in runtime.ledger.waves(day)
+        ]
     steps = sorted((one.start_time, one.end_time, one.step_key) for one in stats if one.start_time and one.end_time)
     print(
         json.dumps({

@@ -59,9 +59,7 @@ def _look(process: psutil.Process, samples: list[Sample], done: threading.Event)
                 times, memory, moved = process.cpu_times(), process.memory_info().rss, process.io_counters()
         except psutil.Error:
             return
-        samples.append(
-            Sample(time.time(), times.user + times.system, memory, moved.read_chars, moved.write_chars)
-        )
+        samples.append(Sample(time.time(), times.user + times.system, memory, moved.read_chars, moved.write_chars))
 
 
 def _spied(pid: int, profile: Path) -> subprocess.Popen[bytes]:

@@ -33,6 +33,11 @@ _OF_THE_DISK = re.compile(r"\(os error (\d+)\)")  # Polars speaks of a faulty Pa
 WAVES = "ondas"
 
 
+def _height(path: Path) -> int:
+    """Rows of a Parquet file, as its end says."""
+    return int(pl.scan_parquet(path, glob=False, hive_partitioning=False).select(pl.len()).collect().item())
+
+
 class TableMissing(AtomError):
     """A table was asked for on a day for which it was not written."""
 
@@ -63,8 +68,11 @@ class Lake:
         """Where the table of a day is: a local path on a local lake, a URL elsewhere. It need not exist."""
         return self._address(self._key(table, day))
 
-    def write(self, table: str, day: date, frame: pl.DataFrame) -> Written:
-        """Write a day's table whole, or leave the one that is there untouched (FAULTS 24 and 26)."""
+    def write(self, table: str, day: date, frame: pl.DataFrame | pl.LazyFrame) -> Written:
+        """Write a day's table whole, or leave the one that is there untouched (FAULTS 24 and 26).
+
+        Of a LazyFrame only some rows are in memory at a time; the same rows give the same bytes either way.
+        """
         return self._write(self._key(table, day), frame)
 
     def read(self, table: str, day: date) -> pl.DataFrame:
@@ -178,23 +186,27 @@ class Lake:
 
     # Writing and reading.
 
-    def _write(self, key: str, frame: pl.DataFrame, *, once: bool = False) -> Written:
+    def _write(self, key: str, frame: pl.DataFrame | pl.LazyFrame, *, once: bool = False) -> Written:
+        rows = frame.lazy()
+        width = len(rows.collect_schema())
         with self._temporary(key) as temporary:
-            # Row groups follow a frame's chunks, so equal frames give equal bytes only when rechunked.
             try:
-                frame.rechunk().write_parquet(
+                rows.sink_parquet(
                     temporary,
                     compression="zstd",
                     compression_level=3,
                     statistics=True,
-                    row_group_size=_ROWS_PER_NARROW_GROUP if frame.width <= _NARROW else _ROWS_PER_GROUP,
+                    row_group_size=_ROWS_PER_NARROW_GROUP if width <= _NARROW else _ROWS_PER_GROUP,
+                    maintain_order=True,
+                    engine="streaming",
                 )
             except pl.exceptions.ComputeError as error:
                 found = _OF_THE_DISK.search(str(error))
                 if found is None:
                     raise
                 raise OSError(int(found[1]), os.strerror(int(found[1])), key) from None
-            return self._promote(temporary, key, rows=frame.height, once=once)
+            height = frame.height if isinstance(frame, pl.DataFrame) else _height(temporary)
+            return self._promote(temporary, key, rows=height, once=once)
 
     @contextmanager
     def _temporary(self, key: str) -> Iterator[Path]:

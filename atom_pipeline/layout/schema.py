@@ -109,10 +109,11 @@ def constraints(field: Field) -> list[Constraint]:
     return found
 
 
-def in_shape(frame: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+def in_shape(frame: pl.LazyFrame, schema: dict[str, pl.DataType]) -> pl.LazyFrame:
     """Rows of another version in the columns of this one: what it does not have is null, what it has besides goes."""
+    there = frame.collect_schema()
     return frame.select(
-        (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype)).alias(name)
+        (pl.col(name).cast(dtype) if name in there else pl.lit(None, dtype)).alias(name)
         for name, dtype in schema.items()
     )
 

@@ -6,7 +6,7 @@ files give equal bytes. Frames in memory are ``reading``'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
@@ -53,6 +53,27 @@ def read_to_parquet(
     return outcome
 
 
+def spool_file(
+    layout: Layout,
+    source: Path | BinaryIO,
+    target: Path,
+    *,
+    name: str,
+    day: date,
+    excel: bool = False,
+    added: Sequence[pl.Expr] = (),
+) -> FileOutcome:
+    """Read a file as ``read_to_parquet`` does, into an Arrow file that is read again soon and then removed.
+
+    ``added`` are columns of one value for the whole file, put after the layout's. Raises FileRefused as ``read_file``
+    does: ``target`` is of no use then.
+    """
+    with FileReader(layout, source, name=name, day=day, excel=excel) as reader:
+        outcome = _Spooling(reader, added).store(target)
+    refuse_too_many(outcome)
+    return outcome
+
+
 class _Storing:
     """One file on its way to Parquet."""
 
@@ -78,11 +99,14 @@ class _Storing:
             whole = target.with_name(f"{target.name}.inteiro")
             target.rename(whole)
             try:
-                kept = pl.scan_parquet(whole, glob=False).join(gone.lazy(), on=LINE, how="anti", maintain_order="left")
+                kept = self._scan(whole).join(gone.lazy(), on=LINE, how="anti", maintain_order="left")
                 self._sink(kept, target)
             finally:
                 whole.unlink()
         return self._findings.outcome(self._accepted - gone.height)
+
+    def _scan(self, path: Path) -> pl.LazyFrame:
+        return pl.scan_parquet(path, glob=False)
 
     def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
         longest = max(_line_bytes(record) for record in self._reader.version.details)
@@ -123,6 +147,20 @@ class _Storing:
         absent = pl.DataFrame(schema=self._schema)
         whole = pl.concat([absent, *frames], how="diagonal")
         return whole.sort(LINE) if len(frames) > 1 else whole
+
+
+class _Spooling(_Storing):
+    """One file on its way to an Arrow file: quicker to write and to read than Parquet, and twice as large."""
+
+    def __init__(self, reader: FileReader, added: Sequence[pl.Expr]) -> None:
+        super().__init__(reader)
+        self._added = added
+
+    def _scan(self, path: Path) -> pl.LazyFrame:
+        return pl.scan_ipc(path, glob=False).drop(one.meta.output_name() for one in self._added)
+
+    def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
+        rows.with_columns(self._added).sink_ipc(target, compression="lz4", maintain_order=True)
 
 
 def _line_bytes(record: Record) -> int:

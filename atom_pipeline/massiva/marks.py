@@ -21,6 +21,7 @@ from atom_pipeline.rules.state import (
     Schema,
     empty,
     ignoradas_of_day,
+    in_memory,
     schema,
     set_aside,
 )
@@ -59,7 +60,7 @@ def marcacoes_of_day(
     of the day.
     """
     parts = [_kept(previous, day, history_days), _answers(respostas)]
-    for frame in histories.values():
+    for frame in map(in_memory, histories.values()):
         parts.append(_marks(frame, contratos, telefones, day))
     return pl.concat(parts).unique().sort(*ORDER, "enviada_em", "detalhe", nulls_last=False)
 
@@ -69,7 +70,8 @@ def set_aside_histories(
 ) -> pl.DataFrame:
     """``ignoradas``: the rows of history files about nobody of the base, by layout, file and line."""
     aside = []
-    for layout, frame in sorted(histories.items()):
+    for layout, found in sorted(histories.items()):
+        frame = in_memory(found)
         rows, owners = _rows_and_owners(frame, contratos, telefones)
         motivo = Ignorada.CLIENTE_FORA_DA_BASE if _is_email(frame) else Ignorada.TELEFONE_FORA_DA_BASE
         strangers = rows.join(owners, on="chave", how="anti")

@@ -18,7 +18,7 @@ from atom_pipeline.massiva.hours import UF_OF_DDD
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.rules.merge import ARRIVAL
 from atom_pipeline.rules.received import Received
-from atom_pipeline.rules.state import ROW_ORIGIN, Ignorada, Schema, Situacao, ignoradas_of_day, set_aside
+from atom_pipeline.rules.state import ROW_ORIGIN, Ignorada, Schema, Situacao, ignoradas_of_day, in_memory, set_aside
 
 FIELDS: Schema = {"contrato": pl.String, "numero": pl.String, "nome": pl.String, "jornada": pl.String}
 # A row of the day's files as it may become a message. ``motivo`` says why it does not; null when it may. ``ufs`` are
@@ -95,7 +95,7 @@ def _rows(received: Received, portfolio: Portfolio) -> pl.DataFrame:
     columns: Schema = {**FIELDS, **ROW_ORIGIN, "carimbo": pl.Datetime("us"), "ordem": pl.Int64}
     frames = [pl.DataFrame(schema={**columns, "layout": pl.String})]
     for layout, frame in sorted(received.items()):
-        rows = frame.select(pl.col(name).cast(dtype) for name, dtype in columns.items())
+        rows = in_memory(frame).select(pl.col(name).cast(dtype) for name, dtype in columns.items())
         frames.append(rows.with_columns(layout=pl.lit(layout)))
     return (
         pl.concat(frames)

@@ -146,11 +146,11 @@ def initial_base(
     blocking = apply_acordos(contratos, empty("acordos"), {layout_name: acordos}, day=day, portfolio=portfolio)
     telefones = _telefones(placed, contratos, day, layout_name, types)
     made = {
-        "contratos": _with_numero_acordo(contratos, acordos, blocking.tables["acordos"]),
+        "contratos": _with_numero_acordo(contratos, acordos, blocking.frame("acordos")),
         "cadastro": cadastro,
         "fichas": fichas(contratos, cadastro, portfolio),
         "telefones_contato": telefones,
-        "acordos": blocking.tables["acordos"],
+        "acordos": blocking.frame("acordos"),
         "recusadas": refused.with_columns(**origin).select(list(TABLES["recusadas"])),
         "sinalizadas": sinalizadas_of_day(
             [flags.with_columns(**origin).cast({"linha": pl.UInt32}), blocking.sinalizadas]
@@ -210,7 +210,7 @@ def _telefones(
     """`telefones_contato`: usable numbers in the row's order, then the enriched ones by the n that the agency gave."""
     phones = apply_telefones(
         empty("telefones_contato"), contratos, rows, None, day=day, layout_name=layout_name, types=types
-    ).tables["telefones_contato"]
+    ).frame("telefones_contato")
     members = {"ddd": pl.String(), "numero": pl.String(), "enriquecimento": pl.Int64()}
     numbered = (
         unfold(rows, "telefone", members, ["contrato"])

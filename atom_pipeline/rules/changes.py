@@ -9,26 +9,29 @@ from __future__ import annotations
 import polars as pl
 
 from atom_pipeline.rules.received import ORIGIN
+from atom_pipeline.rules.state import Rows
 
 PROVENANCE = frozenset({*ORIGIN, "registro", "dia"})
-COLUMNS_AT_A_TIME = 24  # bounds the memory: two copies of this many columns
+COLUMNS_AT_A_TIME = 16  # bounds the memory: three copies of this many columns
 NAMES_SHOWN = 8  # a row with more changed fields only says how many
 
 
-def changed_fields(newer: pl.DataFrame, older: pl.DataFrame, compared: pl.Series) -> pl.DataFrame:
+def changed_fields(newer: Rows, older: Rows, compared: pl.Series) -> pl.DataFrame:
     """The rows of ``newer`` that differ from the row of the same contract in ``older``: contrato, campos (text).
 
     Both have one row per contrato and any other columns; only the rows of ``newer`` where ``compared`` (Boolean, one
     per row) is true are looked at. Two nulls are equal. A field that ``older`` lacks, or a contract that is not in it,
     counts as null there; what ``newer`` lacks and the provenance of a row are not compared. Sorted as ``newer``.
     """
-    fields = [name for name in newer.columns if name not in PROVENANCE and name != "contrato"]
-    flags = newer.select("contrato").filter(compared)
-    place = flags.join(
-        older.select("contrato").with_row_index("lugar"), on="contrato", how="left", maintain_order="left"
-    )["lugar"]
+    newer, older = newer.lazy(), older.lazy()
+    fields = [name for name in newer.collect_schema() if name not in PROVENANCE and name != "contrato"]
+    flags = newer.select("contrato").collect().filter(compared)
+    known = older.select("contrato").with_row_index("lugar").collect()
+    place = flags.join(known, on="contrato", how="left", maintain_order="left")["lugar"]
+    if place.null_count() == place.len():  # of a first day nothing is known
+        older = pl.LazyFrame(schema={"contrato": pl.String})
     for first in range(0, len(fields), COLUMNS_AT_A_TIME):
-        some = newer.select(fields[first : first + COLUMNS_AT_A_TIME])
+        some = newer.select(fields[first : first + COLUMNS_AT_A_TIME]).collect()
         differ = _differences(some if compared.all() else some.filter(compared), older, place)
         flags = flags.with_columns(column for column in differ if column.any())
     changed = [name for name in flags.columns if name != "contrato"]
@@ -43,10 +46,11 @@ def changed_fields(newer: pl.DataFrame, older: pl.DataFrame, compared: pl.Series
     return flags.select("contrato").join(pl.concat([few, many]), on="contrato", how="left", maintain_order="left")
 
 
-def _differences(newer: pl.DataFrame, older: pl.DataFrame, place: pl.Series) -> list[pl.Series]:
+def _differences(newer: pl.DataFrame, older: pl.LazyFrame, place: pl.Series) -> list[pl.Series]:
     """One Boolean series per column of ``newer``: whether it differs from the row at ``place`` in ``older``."""
-    shared = [name for name in newer.columns if name in older.columns]
-    before = older.select(pl.col(name).gather(place).name.suffix(" antes") for name in shared)
+    known = older.collect_schema().names()
+    shared = [name for name in newer.columns if name in known]
+    before = older.select(shared).collect().select(pl.col(name).gather(place).name.suffix(" antes") for name in shared)
     both = newer.hstack(before)
     return both.select(
         (

@@ -19,7 +19,7 @@ import polars as pl
 from atom_pipeline.rules.groups import unfold
 from atom_pipeline.rules.merge import NEWEST_LAST
 from atom_pipeline.rules.received import canonical_rows
-from atom_pipeline.rules.state import ACCEPTED, Ignorada, Step, schema, set_aside
+from atom_pipeline.rules.state import ACCEPTED, Ignorada, Rows, Step, in_kind, in_memory, schema, set_aside
 
 ENDERECO = {
     "tipo": pl.String(),
@@ -34,9 +34,9 @@ ENDERECO = {
 
 
 def apply_parcelas(
-    previous: pl.DataFrame,
+    previous: Rows,
     contratos: pl.DataFrame,
-    received: pl.DataFrame | None,
+    received: Rows | None,
     *,
     day: date,
     layout_name: str,
@@ -44,15 +44,16 @@ def apply_parcelas(
 ) -> Step:
     """``parcelas_abertas``: a contract's newest set replaces its old one whole; others keep theirs.
 
-    One row per open instalment: the layout's fields, ``arquivo``, ``linha`` and ``dia`` (the day of the set).
+    One row per open instalment: the layout's fields, ``arquivo``, ``linha`` and ``dia`` (the day of the set), sorted by
+    ``dia``, file and line.
     """
     return _replace_sets("parcelas_abertas", previous, contratos, received, day, layout_name, digits)
 
 
 def apply_garantias(
-    previous: pl.DataFrame,
+    previous: Rows,
     contratos: pl.DataFrame,
-    received: pl.DataFrame | None,
+    received: Rows | None,
     *,
     day: date,
     layout_name: str,
@@ -63,9 +64,9 @@ def apply_garantias(
 
 
 def apply_refin(
-    previous: pl.DataFrame,
+    previous: Rows,
     contratos: pl.DataFrame,
-    received: pl.DataFrame | None,
+    received: Rows | None,
     *,
     day: date,
     layout_name: str,
@@ -76,12 +77,12 @@ def apply_refin(
     One row per contract: the layout's fields, ``arquivo``, ``linha`` and ``dia``. A contract that leaves keeps its row.
     """
     if received is not None:
-        received = canonical_rows(received, digits).sort(*NEWEST_LAST, nulls_last=False)
+        received = canonical_rows(in_memory(received), digits).sort(*NEWEST_LAST, nulls_last=False)
         received = received.unique("contrato", keep="last", maintain_order=True)
     return _replace_sets("refin_vigente", previous, contratos, received, day, layout_name, digits)
 
 
-def enderecos(cadastro: pl.DataFrame, types: Mapping[str, str] | None = None) -> pl.DataFrame:
+def enderecos(cadastro: Rows, types: Mapping[str, str] | None = None) -> pl.DataFrame:
     """``enderecos``: one row per address of each contract's last accepted remessa row, ``ordem`` from 1 as they stand.
 
     ``types`` gives the meaning of the type's codes; a code without one stays. A place without street, city and CEP is
@@ -101,31 +102,41 @@ def enderecos(cadastro: pl.DataFrame, types: Mapping[str, str] | None = None) ->
     )
 
 
-def outside_the_base(received: pl.DataFrame, contratos: pl.DataFrame, *, day: date, layout_name: str) -> pl.DataFrame:
+def outside_the_base(received: Rows, contratos: pl.DataFrame, *, day: date, layout_name: str) -> pl.DataFrame:
     """The rows whose contract, in canonical form, is not in the base, as lines of ``ignoradas`` (FA006)."""
-    strangers = received.join(contratos.select("contrato"), on="contrato", how="anti")
+    rows = received.lazy().select("contrato", "arquivo", "linha")
+    strangers = rows.join(contratos.lazy().select("contrato"), on="contrato", how="anti").collect()
     return set_aside(strangers.with_columns(layout=pl.lit(layout_name)), day, Ignorada.CONTRATO_FORA_DA_BASE)
 
 
 def _replace_sets(
     table: str,
-    previous: pl.DataFrame,
+    previous: Rows,
     contratos: pl.DataFrame,
-    received: pl.DataFrame | None,
+    received: Rows | None,
     day: date,
     layout_name: str,
     digits: int | None,
 ) -> Step:
-    """Every contract with a row received has the received rows and no others."""
+    """Every contract with a row received has the received rows and no others.
+
+    The rows received come after those that stay, in the order of files and lines, which those of a plan have already:
+    of twelve million rows none are sorted.
+    """
     before = {table: previous}
     if received is None:
         return Step({table: previous}, before)
-    received = canonical_rows(received, digits)
-    known = received.join(contratos.select("contrato"), on="contrato", how="semi")
+    if isinstance(received, pl.DataFrame):
+        received = received.sort(*NEWEST_LAST, nulls_last=False)
+    rows = canonical_rows(received.lazy(), digits)
+    known = rows.join(contratos.lazy().select("contrato"), on="contrato", how="semi", maintain_order="left")
+    has = known.select("contrato").unique().collect(engine="streaming").lazy()
     dropped = [column for column in ACCEPTED | {"registro": pl.String} if column not in schema(table)]
-    parts = [known.drop(dropped, strict=False).with_columns(pl.lit(day, pl.Date).alias("dia"))]
-    if not previous.is_empty():
-        parts.append(previous.join(known.select("contrato").unique(), on="contrato", how="anti"))
-    after = pl.concat(parts, how="diagonal_relaxed").sort("contrato", "arquivo", "linha")
-    ignoradas = outside_the_base(received, contratos, day=day, layout_name=layout_name)
-    return Step({table: after}, before, ignoradas=ignoradas.sort("arquivo", "linha"))
+    after = known.drop(dropped, strict=False).with_columns(pl.lit(day, pl.Date).alias("dia"))
+    there = previous.collect_schema()
+    if "contrato" in there:
+        kept = previous.lazy().join(has, on="contrato", how="anti", maintain_order="left")
+        columns = list(dict.fromkeys([*after.collect_schema(), *there]))
+        after = pl.concat([kept, after], how="diagonal_relaxed").select(columns)
+    ignoradas = outside_the_base(rows, contratos, day=day, layout_name=layout_name)
+    return Step({table: in_kind(after, previous)}, before, ignoradas=ignoradas.sort("arquivo", "linha"))

@@ -8,20 +8,25 @@ from __future__ import annotations
 import polars as pl
 
 from atom_pipeline.portfolio import Portfolio
-from atom_pipeline.rules.state import TABLES, Situacao, StatusFicha
+from atom_pipeline.rules.state import TABLES, Rows, Situacao, StatusFicha
 
 
-def fichas(contratos: pl.DataFrame, cadastro: pl.DataFrame, portfolio: Portfolio) -> pl.DataFrame:
+def fichas(contratos: pl.DataFrame, cadastro: Rows, portfolio: Portfolio) -> pl.DataFrame:
     """One row per client of the base: ATIVA when any contract is ATIVO, else BLOQUEIO PARCIAL when any is, else closed.
 
     ``nome`` and ``cpf_cnpj`` are those of the client's newest remessa row (then the highest contract number); ``nome``
     is null while no row with a name came. Sorted by id_crm.
     """
-    names = cadastro.select(
-        "contrato",
-        pl.col("nome") if "nome" in cadastro.columns else pl.lit(None, pl.String).alias("nome"),
-        "dia",
-        "carimbo",
+    columns = cadastro.collect_schema()
+    names = (
+        cadastro.lazy()
+        .select(
+            "contrato",
+            pl.col("nome") if "nome" in columns else pl.lit(None, pl.String).alias("nome"),
+            "dia",
+            "carimbo",
+        )
+        .collect()
     )
     newest_last = ("dia", "carimbo", "contrato")
     any_is = {situacao: (pl.col("situacao") == situacao.value).any() for situacao in Situacao}

@@ -100,7 +100,7 @@ class _Folding:
         self.verdicts: list[Verdict] = []
 
     def take(self, step: Step) -> None:
-        self.tables |= step.tables
+        self.tables |= {table: step.frame(table) for table in step.tables}
         self.steps.append(step)
 
     def judge(self, step: Step, verdict: Verdict) -> None:

@@ -14,26 +14,29 @@ import polars as pl
 from atom_pipeline.layout.model import Version
 
 
-def unfold(frame: pl.DataFrame, group: str, members: Mapping[str, pl.DataType], keep: list[str]) -> pl.DataFrame:
+def unfold(
+    frame: pl.DataFrame | pl.LazyFrame, group: str, members: Mapping[str, pl.DataType], keep: list[str]
+) -> pl.DataFrame:
     """One row per row and repetition of ``group``, with ``lugar`` (Int64, the repetition's number from 1).
 
     ``members`` gives the group's fields and their types; a field that the layout does not have is null. ``keep`` are
     columns of the row that go along. Repetitions in which every member is null are left out. First repetitions come
     first.
     """
-    schema = {name: frame.schema[name] for name in keep} | dict(members) | {"lugar": pl.Int64()}
+    there = frame.collect_schema()
+    schema = {name: there[name] for name in keep} | dict(members) | {"lugar": pl.Int64()}
     parts = [
         frame.lazy().select(
             *keep,
             *(
                 pl.col(f"{group}_{place}_{member}").cast(dtype).alias(member)
-                if f"{group}_{place}_{member}" in frame.columns
+                if f"{group}_{place}_{member}" in there
                 else pl.lit(None, dtype).alias(member)
                 for member, dtype in members.items()
             ),
             pl.lit(place, pl.Int64).alias("lugar"),
         )
-        for place in _places(frame.columns, group)
+        for place in _places(there.names(), group)
     ]
     if not parts:
         return pl.DataFrame(schema=schema)

@@ -16,7 +16,7 @@ import polars as pl
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.rules.batimento import compared_rows
 from atom_pipeline.rules.received import Received, rows_of
-from atom_pipeline.rules.state import OPEN, Movimento, Situacao, Step, empty
+from atom_pipeline.rules.state import OPEN, Movimento, Situacao, Step, empty, in_memory
 
 
 class Guard(StrEnum):
@@ -128,7 +128,7 @@ def _contracts(movimentos: pl.DataFrame, movimento: Movimento) -> int:
 
 def _share(guard: Guard, verb: str, touched: int, step: Step, limit: float, portfolio: Portfolio) -> Verdict:
     """Judge how much of the open base, as it was before the step, would be touched."""
-    open_base = _open(step.before["contratos"])
+    open_base = _open(in_memory(step.before["contratos"]))
     share = touched / open_base if open_base else 0.0
     numbers: dict[str, int | float] = {
         "contratos": touched,

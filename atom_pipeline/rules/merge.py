@@ -68,6 +68,52 @@ def merge_files(
     return Merged(merged, rows.height - merged.height)
 
 
+def merge_in_order(
+    frames: Sequence[pl.LazyFrame],
+    policy: Merge,
+    key: Sequence[str] = (),
+    *,
+    stamps: Sequence[tuple[datetime | None, int]],
+) -> pl.LazyFrame:
+    """What ``merge_files`` gives, of files too large for memory: nothing but keys and lines is looked at at once.
+
+    ``frames`` has each file's rows in the order of its lines. Raises ProgramError as ``merge_files`` does.
+    """
+    if not frames or policy is Merge.UNION:  # its rows are compared whole: files that stay small
+        return merge_files([frame.collect() for frame in frames], policy, key, stamps=stamps).frame.lazy()
+    if policy in {Merge.LATEST_PER_KEY, Merge.REPLACE_PER_KEY} and not key:
+        raise ProgramError(f"merge policy {policy} needs a key")
+    origins = [frame.select(ORIGIN).head(1).collect() for frame in frames]
+    if policy is Merge.NEWEST_FILE:
+        ages = [(stamp or datetime.min, order) for stamp, order in stamps]
+        _, newest = max(zip(ages, frames, strict=True), key=lambda one: one[0])
+        return newest
+    by = ARRIVAL if policy is Merge.APPEND else NEWEST_LAST
+    places = pl.concat([one.with_columns(file=pl.lit(place)) for place, one in enumerate(origins)])
+    files = [frames[place] for place in places.sort(by, nulls_last=False)["file"]]  # one without rows has no place
+    if not files:
+        return frames[0]
+    if policy is Merge.LATEST_PER_KEY or (policy is Merge.REPLACE_PER_KEY and len(files) > 1):
+        files = _without_replaced(files, key, whole_files=policy is Merge.REPLACE_PER_KEY)
+    merged: pl.LazyFrame = pl.concat(files)
+    return merged
+
+
+def _without_replaced(files: list[pl.LazyFrame], key: Sequence[str], *, whole_files: bool) -> list[pl.LazyFrame]:
+    """The files, oldest first, without the rows whose key stands in a later one, or (not ``whole_files``) row."""
+    keys = pl.concat(
+        [file.select(*key, "linha").with_columns(_file=pl.lit(place)) for place, file in enumerate(files)]
+    ).collect()
+    one = pl.struct(list(key)) if len(key) > 1 else pl.col(key[0])
+    replaced = pl.col("_file") < pl.col("_file").max().over(list(key)) if whole_files else ~one.is_last_distinct()
+    gone = keys.filter(replaced).select("_file", "linha")
+    kept: list[pl.LazyFrame] = []
+    for place, file in enumerate(files):
+        lines = gone.filter(pl.col("_file") == place).select("linha")
+        kept.append(file.join(lines.lazy(), on="linha", how="anti", maintain_order="left") if lines.height else file)
+    return kept
+
+
 def _sorted(frames: Sequence[pl.DataFrame], by: tuple[str, ...]) -> pl.DataFrame:
     """All rows in one order; a file without a stamp in its name is older than those with one."""
     return pl.concat(frames, how="diagonal").sort(by, nulls_last=False, maintain_order=True)

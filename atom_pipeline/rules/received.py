@@ -7,17 +7,19 @@ What belongs here: what every rule does first with what it received. What does n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import polars as pl
 
 from atom_pipeline.identity import canonical_contrato
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.rules.merge import NEWEST_LAST
-from atom_pipeline.rules.state import ACCEPTED, Schema
+from atom_pipeline.rules.state import ACCEPTED, Rows, Schema
 
-Received = Mapping[str, pl.DataFrame]
+Received = Mapping[str, Rows]
 """Accepted and merged rows of a day by layout; an empty frame is a file that came without rows."""
 
+Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 ORIGIN = ("layout", *ACCEPTED)
 
 
@@ -30,15 +32,15 @@ def rows_of(received: Received, portfolio: Portfolio, fields: Schema) -> pl.Data
     columns = {**fields, "layout": pl.String, **ACCEPTED}
     frames = [
         frame.select(
-            (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+            (pl.col(name) if name in frame.collect_schema() else pl.lit(None)).cast(dtype).alias(name)
             for name, dtype in columns.items()
-        )
+        ).collect()
         for frame in _with_layout(received, portfolio)
     ]
     return pl.concat(frames).sort(*NEWEST_LAST, nulls_last=False)
 
 
-def newest_rows(received: Received, portfolio: Portfolio) -> tuple[pl.DataFrame, pl.DataFrame]:
+def newest_rows(received: Received, portfolio: Portfolio) -> tuple[pl.DataFrame, pl.LazyFrame]:
     """The newest row of each contract, for frames too wide to sort: (where the rows are, every row).
 
     The first frame has ``lugar`` (the row's place in the second), contrato, cpf_cnpj and `ORIGIN`, one row per
@@ -51,17 +53,18 @@ def newest_rows(received: Received, portfolio: Portfolio) -> tuple[pl.DataFrame,
         .with_row_index("lugar")
         .sort(*NEWEST_LAST, nulls_last=False)
         .unique("contrato", keep="last", maintain_order=True)
+        .collect()
     )
     return places, rows
 
 
-def canonical_rows(rows: pl.DataFrame, digits: int | None) -> pl.DataFrame:
+def canonical_rows(rows: Table, digits: int | None) -> Table:
     """The rows with ``contrato`` as the base holds it; ``digits`` is the portfolio's ``contrato_digits``."""
     return rows.with_columns(canonical_contrato(pl.col("contrato"), digits).alias("contrato"))
 
 
-def _with_layout(received: Received, portfolio: Portfolio) -> list[pl.DataFrame]:
+def _with_layout(received: Received, portfolio: Portfolio) -> list[pl.LazyFrame]:
     return [
-        canonical_rows(frame, portfolio.contrato_digits).with_columns(pl.lit(layout).alias("layout"))
+        canonical_rows(frame.lazy(), portfolio.contrato_digits).with_columns(pl.lit(layout).alias("layout"))
         for layout, frame in sorted(received.items())
     ]

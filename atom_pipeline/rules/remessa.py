@@ -15,20 +15,32 @@ from atom_pipeline.identity import canonical_document, id_crm
 from atom_pipeline.portfolio import BlockBy, Portfolio
 from atom_pipeline.rules.changes import changed_fields
 from atom_pipeline.rules.received import Received, newest_rows
-from atom_pipeline.rules.state import TABLES, Ignorada, Motivo, Movimento, Situacao, Step, schema, set_aside
+from atom_pipeline.rules.state import (
+    TABLES,
+    Ignorada,
+    Motivo,
+    Movimento,
+    Rows,
+    Situacao,
+    Step,
+    in_kind,
+    schema,
+    set_aside,
+)
 
 CPF_CHANGED = "CPF/CNPJ do contrato alterado"
 
 
 def apply_remessa(
-    contratos: pl.DataFrame, cadastro: pl.DataFrame, received: Received, *, day: date, portfolio: Portfolio
+    contratos: pl.DataFrame, cadastro: Rows, received: Received, *, day: date, portfolio: Portfolio
 ) -> Step:
     """Apply a day's remessa: ALTA, ATUALIZACAO, REATIVACAO, or IGNORADO_BLOQUEIO inside the block's window (R020).
 
     ``received`` holds the accepted rows by layout; of several rows of one contract the newest counts. In the window
     nothing of a row is used. With ``block.by: cliente`` the window of any contract of the client counts, also for a
     contract that the base does not know. A contract whose CPF/CNPJ changed follows the newest row. Changes `contratos`,
-    sorted by contrato, and `cadastro`, sorted by the day the row was accepted, file and line.
+    sorted by contrato, and `cadastro`, sorted by the day the row was accepted, file and line; of `cadastro` and of what
+    was received some columns are read at a time when they are plans.
     """
     places, rows = newest_rows(received, portfolio)
     facts = _facts(places, contratos, day, portfolio)
@@ -40,7 +52,7 @@ def apply_remessa(
     return Step(
         tables={
             "contratos": _new_contratos(contratos, applied, used, day, portfolio),
-            "cadastro": _new_cadastro(cadastro, used, day),
+            "cadastro": in_kind(_new_cadastro(cadastro.lazy(), used, day), cadastro),
         },
         before={"contratos": contratos, "cadastro": cadastro},
         movimentos=_movimentos(facts, changes, day, portfolio),
@@ -48,10 +60,14 @@ def apply_remessa(
     )
 
 
-def _gathered(rows: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
-    """The rows at these places; no copy of 280 columns when they are all of them, in their order."""
-    same = places.len() == rows.height and (places == pl.int_range(rows.height, eager=True)).all()
-    return rows if same else rows[places]
+def _gathered(rows: pl.LazyFrame, places: pl.Series) -> pl.LazyFrame:
+    """The rows at these places, in this order; nothing is read when it is the order in which they are."""
+    if not places.is_sorted():
+        return rows.collect()[places].lazy()
+    if places.len() == rows.select(pl.len()).collect().item():
+        return rows
+    wanted = places.alias("lugar").to_frame().lazy()
+    return rows.with_row_index("lugar").join(wanted, on="lugar", how="semi", maintain_order="left").drop("lugar")
 
 
 def _facts(places: pl.DataFrame, contratos: pl.DataFrame, day: date, portfolio: Portfolio) -> pl.DataFrame:
@@ -86,7 +102,7 @@ def _with_block_of_client(facts: pl.DataFrame, contratos: pl.DataFrame) -> pl.Da
 
 
 def _new_contratos(
-    contratos: pl.DataFrame, applied: pl.DataFrame, used: pl.DataFrame, day: date, portfolio: Portfolio
+    contratos: pl.DataFrame, applied: pl.DataFrame, used: pl.LazyFrame, day: date, portfolio: Portfolio
 ) -> pl.DataFrame:
     """`contratos` with the applied rows in place of what they were. ``applied`` and ``used`` are in one order."""
     was_active = pl.col("situacao").eq_missing(Situacao.ATIVO.value)
@@ -113,25 +129,28 @@ def _new_contratos(
     return pl.concat([kept, changed.hstack(carried)], how="diagonal_relaxed").sort("contrato")
 
 
-def _carried(contratos: pl.DataFrame, used: pl.DataFrame, portfolio: Portfolio) -> list[pl.Series]:
+def _carried(contratos: pl.DataFrame, used: pl.LazyFrame, portfolio: Portfolio) -> list[pl.Series]:
     """The remessa fields that `contratos` carries, as they stand in the applied rows."""
     names = [name for name in dict.fromkeys(portfolio.contratos_columns) if name not in TABLES["contratos"]]
-    here = [name for name in names if name in used.columns]
-    columns = used.select(here).get_columns()
+    known = used.collect_schema().names()
+    here = [name for name in names if name in known]
+    columns = used.select(here).collect().get_columns()
     gone = [name for name in names if name not in here and name in contratos.columns]
     if gone:  # a version of the layout without the field: what was known stays
-        before = used.select("contrato").join(
-            contratos.select("contrato", *gone), on="contrato", how="left", maintain_order="left"
+        before = (
+            used.select("contrato")
+            .collect()
+            .join(contratos.select("contrato", *gone), on="contrato", how="left", maintain_order="left")
         )
         columns += before.select(gone).get_columns()
     return columns
 
 
-def _new_cadastro(cadastro: pl.DataFrame, used: pl.DataFrame, day: date) -> pl.DataFrame:
+def _new_cadastro(cadastro: pl.LazyFrame, used: pl.LazyFrame, day: date) -> pl.LazyFrame:
     """`cadastro` with the applied rows in place of the earlier ones of their contracts."""
     rows = used.with_columns(pl.lit(day, pl.Date).alias("dia"))
-    fields = {name: dtype for name, dtype in rows.schema.items() if name not in ("layout", "ordem")}
-    fields |= {name: dtype for name, dtype in cadastro.schema.items() if name not in fields}
+    fields = {name: dtype for name, dtype in rows.collect_schema().items() if name not in ("layout", "ordem")}
+    fields |= {name: dtype for name, dtype in cadastro.collect_schema().items() if name not in fields}
     kept = cadastro.join(rows.select("contrato"), on="contrato", how="anti", maintain_order="left")
     columns = list(schema("cadastro", fields))
     # Both parts are in order, and so is the whole: to sort a million rows of 280 columns again takes ten seconds.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from typing import overload
 
 import polars as pl
 
 from atom_pipeline.layout.model import Layout, Stage
 from atom_pipeline.layout.schema import polars_schema
 from atom_pipeline.portfolio import Portfolio
-from atom_pipeline.rules.state import Schema, empty
+from atom_pipeline.rules.state import Rows, Schema, empty
 
 STAGE_OF = {
     "contratos": Stage.REMESSA,
@@ -36,17 +37,28 @@ def carried_fields(table: str, *, day: date, portfolio: Portfolio, layouts: Iter
     return fields
 
 
+@overload
 def starting_table(
     table: str, found: pl.DataFrame | None, *, day: date, portfolio: Portfolio, layouts: Iterable[Layout]
-) -> pl.DataFrame:
+) -> pl.DataFrame: ...
+@overload
+def starting_table(
+    table: str, found: pl.LazyFrame | None, *, day: date, portfolio: Portfolio, layouts: Iterable[Layout]
+) -> pl.DataFrame | pl.LazyFrame: ...
+def starting_table(
+    table: str, found: Rows | None, *, day: date, portfolio: Portfolio, layouts: Iterable[Layout]
+) -> Rows:
     """The table a day starts from: the newest one before it in today's shape, or an empty one when there is none.
 
     Columns that are new are null, those that went are dropped; a value that does not fit a field's new type is null.
     """
     shape = empty(table, carried_fields(table, day=day, portfolio=portfolio, layouts=layouts))
-    if found is None or found.schema == shape.schema:
-        return shape if found is None else found
+    if found is None:
+        return shape
+    there = found.collect_schema()
+    if there == shape.schema:
+        return found
     return found.select(
-        (pl.col(name).cast(dtype, strict=False) if name in found.columns else pl.lit(None, dtype)).alias(name)
+        (pl.col(name).cast(dtype, strict=False) if name in there else pl.lit(None, dtype)).alias(name)
         for name, dtype in shape.schema.items()
     )

@@ -233,6 +233,20 @@ def _no(table: str) -> pl.DataFrame:
     return empty(table)
 
 
+Rows = pl.DataFrame | pl.LazyFrame
+"""A table, in memory or, where it may be too large for that, as a plan of how its rows are read and made."""
+
+
+def in_kind(rows: pl.LazyFrame, like: Rows) -> Rows:
+    """The rows in memory when what they were made from was in memory."""
+    return rows.collect() if isinstance(like, pl.DataFrame) else rows
+
+
+def in_memory(rows: Rows) -> pl.DataFrame:
+    """The rows, all of them read."""
+    return rows if isinstance(rows, pl.DataFrame) else rows.collect()
+
+
 @dataclass(frozen=True)
 class Step:
     """What a rule makes of the base with one day's file: a candidate until it was judged (``guards.promote``).
@@ -241,16 +255,20 @@ class Step:
     step's rows only: what happened, which rows it set aside, which it used and flagged.
     """
 
-    tables: dict[str, pl.DataFrame]
-    before: dict[str, pl.DataFrame] = field(default_factory=dict)
+    tables: dict[str, Rows]
+    before: dict[str, Rows] = field(default_factory=dict)
     movimentos: pl.DataFrame = field(default_factory=lambda: _no("movimentos"))
     ignoradas: pl.DataFrame = field(default_factory=lambda: _no("ignoradas"))
     sinalizadas: pl.DataFrame = field(default_factory=lambda: _no("sinalizadas"))
 
+    def frame(self, table: str) -> pl.DataFrame:
+        """A table after the step, in memory. Raises KeyError where the step does not touch it."""
+        return in_memory(self.tables[table])
+
     @property
     def contratos(self) -> pl.DataFrame:
         """The contracts after the step. Raises KeyError where the step does not touch them."""
-        return self.tables["contratos"]
+        return self.frame("contratos")
 
 
 def movimentos_of_day(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:

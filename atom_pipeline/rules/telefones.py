@@ -27,7 +27,7 @@ from atom_pipeline.identity import same_document
 from atom_pipeline.rules.enrichment import outside_the_base
 from atom_pipeline.rules.groups import unfold
 from atom_pipeline.rules.received import canonical_rows
-from atom_pipeline.rules.state import Ignorada, Step, empty, schema, set_aside
+from atom_pipeline.rules.state import Ignorada, Rows, Step, empty, schema, set_aside
 
 TABLE = "telefones_contato"
 REMESSA = "REMESSA"
@@ -39,7 +39,7 @@ KEY = ["contrato", "telefone"]
 def apply_telefones(
     previous: pl.DataFrame,
     contratos: pl.DataFrame,
-    cadastro: pl.DataFrame,
+    cadastro: Rows,
     received: pl.DataFrame | None,
     *,
     day: date,
@@ -58,7 +58,7 @@ def apply_telefones(
     those whose CPF is not the contract's.
     """
     current = pl.concat([empty(TABLE), previous], how="diagonal").with_columns(chegada=pl.lit(None, pl.Int64))
-    current = _follow_remessa(current, cadastro.filter(pl.col("dia") == day), day, dict(types or {}))
+    current = _follow_remessa(current, _todays_phones(cadastro, day), day, dict(types or {}))
     ignoradas = empty("ignoradas")
     if received is not None:
         received = canonical_rows(received, digits)
@@ -66,6 +66,12 @@ def apply_telefones(
         accepted = received.join(ignoradas.select("arquivo", "linha"), on=["arquivo", "linha"], how="anti")
         current = _add_enrichment(current, _phones_of_files(accepted), day)
     return Step({TABLE: _in_places(current)}, {TABLE: previous}, ignoradas=ignoradas)
+
+
+def _todays_phones(cadastro: Rows, day: date) -> pl.DataFrame:
+    """Of the rows accepted today what says which phones they have, and where they come from."""
+    group = [name for name in cadastro.collect_schema().names() if name.startswith("telefone_")]
+    return cadastro.lazy().filter(pl.col("dia") == day).select("contrato", "arquivo", "linha", *group).collect()
 
 
 def _refused(received: pl.DataFrame, contratos: pl.DataFrame, day: date, layout_name: str) -> pl.DataFrame:

@@ -100,9 +100,9 @@ def generate(
     The first day is ``first_day`` (rolled forward to a working day), by default the first working Monday of the
     portfolio, so that a Tuesday with its refin follows. The folder is made; a file that is there is written again.
     ``expected`` holds for the portfolio's ``block.by: contrato`` and for guards that are not tripped: no event's share
-    comes near their defaults. With ``all_enriched`` parcelas and garantias of every contract come every day, not only of
-    those that entered or changed; ``ahead`` instalments of each, at least, are not overdue. Raises ValueError for less than one contract or one day, and for a first day before the
-    portfolio's start.
+    comes near their defaults. With ``all_enriched`` parcelas and garantias of every contract come every day, not only
+    of those that entered or changed; ``ahead`` instalments of each, at least, are not overdue. Raises ValueError for
+    less than one contract or one day, and for a first day before the portfolio's start.
     """
     if contracts < 1 or days < 1:
         raise ValueError("a sample has at least one contract and one day")

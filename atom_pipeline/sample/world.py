@@ -61,9 +61,7 @@ def _share_of(contracts: int, share: float) -> int:
 class World:
     """The state of every contract of a sample. ``next_day`` moves it on and tells what happened."""
 
-    def __init__(
-        self, contracts: int, days: int, draws: Draws, block: Block, *, all_enriched: bool = False
-    ) -> None:
+    def __init__(self, contracts: int, days: int, draws: Draws, block: Block, *, all_enriched: bool = False) -> None:
         self.initial = contracts
         self.all_enriched = all_enriched  # every evening, not only those that came or changed
         self.arrivals = arrivals_a_day(contracts)

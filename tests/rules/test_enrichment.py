@@ -42,7 +42,7 @@ def test_the_newest_parcelas_replace_the_contracts_whole_set() -> None:
     made = apply_parcelas(first, BASE, received(parcela("1", 3), arquivo="g"), day=D2, layout_name="parcelas")
     table = made.tables["parcelas_abertas"]
     assert table.columns == ["contrato", "parcela", "arquivo", "linha", "dia"]
-    assert table.rows() == [("1", 3, "g", 1, D2), ("2", 1, "f", 3, D1)]
+    assert table.rows() == [("2", 1, "f", 3, D1), ("1", 3, "g", 1, D2)]
     assert made.before["parcelas_abertas"] is first
     assert made.ignoradas.is_empty()
 
@@ -97,8 +97,8 @@ def test_the_record_types_of_garantias_are_one_set_per_contract() -> None:
     other = received({"contrato": "1", "placa": "CCC0C00"}, registro="veiculo")
     second = apply_garantias(first, BASE, other, day=D2, layout_name="garantias").tables["garantias"]
     assert second.select("contrato", "registro", "placa", "matricula", "dia").rows() == [
-        ("1", "veiculo", "CCC0C00", None, D2),
         ("2", "veiculo", "BBB0B00", None, D1),
+        ("1", "veiculo", "CCC0C00", None, D2),
     ]
 
 
@@ -127,7 +127,7 @@ def test_a_number_with_other_zeros_on_its_left_finds_its_contract(apply: Callabl
     assert table["contrato"].to_list() == ["000001", "000002"]
     second = apply(table, base, received({"contrato": " 01 "}, {"contrato": "3"}), day=D2, layout_name="x", digits=6)
     (table,) = second.tables.values()
-    assert table.select("contrato", "dia").rows() == [("000001", D2), ("000002", D1)]
+    assert table.select("contrato", "dia").rows() == [("000002", D1), ("000001", D2)]
     assert second.ignoradas["contrato"].to_list() == ["000003"]
 
 
