@@ -11,7 +11,7 @@ import pytest
 
 from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.model import Layout
-from atom_pipeline.layout.storing import read_to_parquet
+from atom_pipeline.layout.storing import read_to_parquet, spool_file
 from tests.layout.small_layouts import DAY, delimited, fixed, layout_of, read, with_ends
 from tests.layout.test_composed_files import FILE, LOTS, file_of, recounted
 from tests.layout.test_composition import BOTH, OLD_FILE
@@ -52,6 +52,17 @@ def stored(layout: Layout, content: bytes, folder: Path, quick: bool = True) -> 
     assert frame.select(reading.frame().columns).sort("linha").equals(reading.frame().sort("linha"))
     assert [path.name for path in folder.iterdir()] == ["x.parquet"]
     return frame
+
+
+def test_a_file_that_waits_as_arrow_has_the_rows_of_the_parquet_file_and_what_was_added(tmp_path: Path) -> None:
+    content = b"\n".join([b"1abc0001", b"2abd0002", b"1abex003", b"2abf0004", b"1abc0005", b"3zzz0000"])
+    parquet = stored(KINDS, content, tmp_path)
+    added = [pl.lit("arquivo").alias("arquivo"), pl.lit(7).alias("ordem")]
+    waiting = tmp_path / "x.arrow"
+    outcome = spool_file(KINDS, io.BytesIO(content), waiting, name="arquivo", day=DAY, added=added)
+    assert pl.read_ipc(waiting).equals(parquet.with_columns(added))
+    assert (outcome.rows_read, outcome.rows_accepted, outcome.rows_refused) == (6, 3, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.arrow", "x.parquet"]
 
 
 @pytest.mark.parametrize("quick", [True, False])

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from atom_pipeline.errors import ProgramError
 from atom_pipeline.layout.model import Merge
-from atom_pipeline.rules.merge import merge_files
+from atom_pipeline.rules.merge import merge_files, merge_in_order
 
 EVENING = datetime(2026, 2, 12, 20, 0)
 NIGHT = datetime(2026, 2, 13, 1, 0)
@@ -158,3 +158,21 @@ def test_the_order_of_files_and_rows_given_does_not_matter(
     got = merge_files(shuffled, policy, ["contrato"], stamps=[stamps[place] for place in places])
     assert_frame_equal(got.frame, expected.frame)
     assert got.superseded == expected.superseded == sum(frame.height for frame in frames) - expected.frame.height
+
+
+A_FILE = st.tuples(
+    st.sampled_from([None, EVENING, NIGHT]),
+    st.lists(st.tuples(st.sampled_from(["1", "2", "3"]), st.integers(0, 2)), max_size=5),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(A_FILE, min_size=1, max_size=4), st.permutations(range(4)), st.sampled_from(list(Merge)))
+def test_files_merged_by_their_keys_alone_are_those_merged_whole(
+    made: list[tuple[datetime | None, list[tuple[str, int]]]], arrivals: list[int], policy: Merge
+) -> None:
+    files = [file(f"f{arrivals[n]}", stamp, arrivals[n], rows) for n, (stamp, rows) in enumerate(made)]
+    stamps = [(stamp, arrivals[n]) for n, (stamp, _) in enumerate(made)]
+    whole = merge_files(files, policy, ["contrato"], stamps=stamps).frame
+    merged = merge_in_order([one.lazy() for one in files], policy, ["contrato"], stamps=stamps)
+    assert_frame_equal(merged.select(whole.columns).collect(), whole)
