@@ -145,7 +145,8 @@ class Tally:
         shape = self._version.format
         first = 2 if isinstance(shape, DelimitedFormat) and shape.header else 1
         if role is RecordRole.HEADER and place != first:
-            raise self.refused(role, f"o cabeçalho está na linha {place}, não na {first}", place)
+            where = "primeira" if first == 1 else "segunda, depois dos títulos"
+            raise self.refused(role, f"o cabeçalho está na linha {place}, não na {where}", place)
         if role is RecordRole.TRAILER and place != self._last_line:
             raise self.refused(role, f"o trailer está na linha {place} e o arquivo vai até a {self._last_line}", place)
 
