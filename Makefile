@@ -37,7 +37,7 @@ check: $(INSTALLED)  ## lint, types, layouts
 	$(BIN)/mypy
 	$(BIN)/atom layout check
 
-bench: $(INSTALLED)  ## speed and memory against the peers (BENCH="--megabytes 300 --rounds 5"), into docs/benchmarks.md
+bench: $(INSTALLED)  ## speed and memory against the peers (BENCH="--only readers --rounds 5"), into docs/benchmarks/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.lock
 	$(BIN)/python -m bench $(BENCH)
 

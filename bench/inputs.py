@@ -11,6 +11,7 @@ import tempfile
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ def make_input(shape: str, *, accents: bool, megabytes: float, folder: Path) -> 
     return made
 
 
+@lru_cache
 def _sample_rows(layout: str, record_name: str, width: int) -> npt.NDArray[np.uint8]:
     """Rows of the sample, one array row each: those of the record type and of its length."""
     catalogue = load_catalogue(LAYOUTS)

@@ -14,7 +14,7 @@ import psutil
 
 from atom_pipeline.layout.blocks import Block, BlockReader
 from atom_pipeline.layout.characters import CharacterCheck
-from atom_pipeline.layout.compiled.decoder import QuickDecoder
+from atom_pipeline.layout.compiled.decoder import QuickDecoder, look_over
 from atom_pipeline.layout.convert import RecordPlan
 from atom_pipeline.layout.fixed import QUICK_BLOCK_BYTES
 from atom_pipeline.layout.storing import COMPRESSION_LEVEL
@@ -85,7 +85,7 @@ def stages(made: Input, folder: Path) -> dict[str, float]:
 
     frames: list[pl.DataFrame] = []
     with made.path.open("rb") as stream:
-        reader = BlockReader(stream, "latin-1", name=made.path.name, block_bytes=QUICK_BLOCK_BYTES)
+        reader = BlockReader(stream, "latin-1", name=made.path.name, block_bytes=QUICK_BLOCK_BYTES, look=look_over)
         characters = CharacterCheck("latin-1", made.path.name)
         while True:
             block = timed("bytes into blocks of lines", reader.next_block)

@@ -12,7 +12,6 @@ from typing import Any
 import psutil
 
 LOOK_EVERY = 0.02  # seconds
-_LONGEST = 300  # seconds of a run
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class PeerMissing(Exception):
     """A peer cannot run here; the message says why."""
 
 
-def run(task: dict[str, Any]) -> Run:
-    """Run ``bench.one``. Raises PeerMissing when it fails."""
+def run(task: dict[str, Any], longest: int = 300) -> Run:
+    """Run ``bench.one``, so many seconds at most. Raises PeerMissing when it fails."""
     command = [sys.executable, "-m", "bench.one", json.dumps(task)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     most = 0
@@ -43,10 +42,10 @@ def run(task: dict[str, Any]) -> Run:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        out, errors = process.communicate(timeout=_LONGEST)
+        out, errors = process.communicate(timeout=longest)
     except subprocess.TimeoutExpired:
         _end(process.pid)
-        raise PeerMissing(f"not done in {_LONGEST} s") from None
+        raise PeerMissing(f"not done in {longest} s") from None
     finally:
         done.set()
         watcher.join()

@@ -1,73 +1,71 @@
-"""The page and the plot of a run: docs/benchmarks.md and docs/benchmarks.svg."""
+"""The page and the plot of a run: docs/benchmarks/readers.md and readers.svg, of what the parts found."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from bench.__main__ import Result
-
-Tables = dict[tuple[str, bool], "list[Result]"]
-
-
-def page(
-    tables: Tables,
-    of_rules: list[Result],
-    growth: list[Result],
-    *,
-    contracts: int,
-    machine: str,
-    loads: tuple[float, float],
-    limits: dict[str, float],
-    stages: dict[str, float],
-    rounds: int,
-) -> str:
-    """The page, as Markdown."""
-    template = (Path(__file__).parent / "page.md").read_text()
-    return template.format(
-        machine=machine,
-        rounds=rounds,
-        load=f"{loads[0]:.1f} before, {loads[1]:.1f} after",
-        readers="\n".join(_reader_table(shape, accents, results) for (shape, accents), results in tables.items()),
-        growth=_growth_table(growth),
-        contracts=f"{contracts:,}",
-        rules=_rule_table(of_rules),
-        limits=_rates(limits),
-        stages=_stages(stages),
-    )
+Result = dict[str, Any]
+_PAGE = Path(__file__).parent / "page.md"
+OURS = "this project"
 
 
-def _reader_table(shape: str, accents: bool, results: list[Result]) -> str:
-    title = f"### {shape}, {'accents in a fifth of the rows' if accents else 'ASCII only'}\n"
+def page(found: dict[str, dict[str, Any]]) -> str:
+    """The page, as Markdown. A part that was never measured says so."""
+    texts = {
+        "readers": lambda part: "\n".join(_reader_table(table) for table in part["tables"]),
+        "rules": _rule_table,
+        "growth": lambda part: _growth_table(part["results"]),
+        "limits": lambda part: f"{_rates(part['limits'])}\n\n{_stages(part['stages'])}",
+    }
+    parts = {
+        name: f"{_circumstances(found[name])}\n\n{text(found[name])}" if name in found else "Not measured yet."
+        for name, text in texts.items()
+    }
+    return _PAGE.read_text().format(**parts)
+
+
+def _circumstances(part: dict[str, Any]) -> str:
+    return f"*{part['machine']}; medians of {part['rounds']} rounds; load average {part['load']}.*"
+
+
+def _reader_table(table: dict[str, Any]) -> str:
+    title = f"### {table['shape']}, {'accents in a fifth of the rows' if table['accents'] else 'ASCII only'}\n"
     head = (
         "| | file, MB | seconds | MB/s | rows/s | times as fast as it | processor, s | peak memory, MiB | same values |"
     )
     lines = [title, head, "|---|---:|---:|---:|---:|---:|---:|---:|---|"]
-    ours = next((result for result in results if result.peer == "this project" and result.runs), None)
+    results: list[Result] = table["results"]
+    ours = next((result for result in results if result["peer"] == OURS and result["runs"]), None)
     for result in results:
-        if not result.runs:
-            lines.append(f"| {result.peer} | | | | | | | | {result.equal} |")
+        if not result["runs"]:
+            lines.append(f"| {result['peer']} | | | | | | | | {result['equal']} |")
             continue
-        ratio = f"{ours.speed / result.speed:.1f}" if ours and result is not ours else ""
-        rows = result.rows / result.seconds
+        ratio = f"{ours['speed'] / result['speed']:.1f}" if ours and result is not ours else ""
         lines.append(
-            f"| {result.peer} | {result.megabytes:.0f} | {result.seconds:.2f} | {result.speed:.0f} | {rows:,.0f} "
-            f"| {ratio} | {result.cpu:.2f} | {result.memory / 2**20:.0f} | {result.equal} |"
+            f"| {result['peer']} | {result['megabytes']:.0f} | {result['seconds']:.2f} | {result['speed']:.0f} "
+            f"| {result['rows'] / result['seconds']:,.0f} | {ratio} | {result['cpu']:.2f} "
+            f"| {result['memory'] / 2**20:.0f} | {result['equal']} |"
         )
     return "\n".join([*lines, ""])
 
 
-def _rule_table(results: list[Result]) -> str:
+def _rule_table(part: dict[str, Any]) -> str:
     lines = [
+        f"Contracts of the base: {part['contracts']:,}.",
+        "",
         "| | seconds | this project's time is | peak memory, MiB | same base and events |",
         "|---|---:|---:|---:|---|",
     ]
-    ours = results[0].seconds
-    for result in results:
-        ratio = "" if result is results[0] else f"{ours / result.seconds:.2f} of it"
+    ours = part["results"][0]
+    for result in part["results"]:
+        if not result["runs"]:
+            lines.append(f"| {result['peer']} | | | | {result['equal']} |")
+            continue
+        ratio = "" if result is ours else f"{ours['seconds'] / result['seconds']:.2f} of it"
         lines.append(
-            f"| {result.peer} | {result.seconds:.2f} | {ratio} | {result.memory / 2**20:.0f} | {result.equal} |"
+            f"| {result['peer']} | {result['seconds']:.2f} | {ratio} | {result['memory'] / 2**20:.0f} "
+            f"| {result['equal']} |"
         )
     return "\n".join(lines)
 
@@ -75,7 +73,8 @@ def _rule_table(results: list[Result]) -> str:
 def _growth_table(results: list[Result]) -> str:
     lines = ["| file, MB | seconds | MB/s | peak memory, MiB |", "|---:|---:|---:|---:|"]
     rows = [
-        f"| {one.megabytes:,.0f} | {one.seconds:.1f} | {one.speed:.0f} | {one.memory / 2**20:.0f} |" for one in results
+        f"| {one['megabytes']:,.0f} | {one['seconds']:.1f} | {one['speed']:.0f} | {one['memory'] / 2**20:.0f} |"
+        for one in results
     ]
     return "\n".join([*lines, *rows])
 
@@ -90,7 +89,7 @@ def _stages(stages: dict[str, float]) -> str:
     return "\n".join([*lines, *(f"| {stage} | {rate / 1e6:,.0f} |" for stage, rate in stages.items())])
 
 
-def plot(tables: Tables, target: Path) -> None:
+def plot(tables: list[dict[str, Any]], target: Path) -> None:
     """Bars of MB/s per contender, a panel per file, on a scale of tens."""
     import matplotlib
 
@@ -99,11 +98,11 @@ def plot(tables: Tables, target: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(len(tables), 1, figsize=(8, 1.9 * len(tables)), sharex=True, layout="constrained")
-    for axis, ((shape, accents), results) in zip(axes, tables.items(), strict=True):
-        measured = [result for result in results if result.runs][::-1]
-        bars = axis.barh([result.peer for result in measured], [result.speed for result in measured])
+    for axis, table in zip(axes, tables, strict=True):
+        measured = [result for result in table["results"] if result["runs"]][::-1]
+        bars = axis.barh([result["peer"] for result in measured], [result["speed"] for result in measured])
         axis.bar_label(bars, fmt="%.0f", padding=3)
-        axis.set_title(f"{shape}, {'accents' if accents else 'ASCII'}", loc="left", fontsize=10)
+        axis.set_title(f"{table['shape']}, {'accents' if table['accents'] else 'ASCII'}", loc="left", fontsize=10)
         axis.set_xscale("log")
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1].set_xlabel("MB/s to typed Parquet (median)")
