@@ -44,7 +44,7 @@ PEERS = (
     Peer("polars", "Polars str.slice"),
     Peer("duckdb", "DuckDB substring", share=0.1, once=True),
     Peer("pandas", "pandas read_fwf", share=0.1, once=True),
-    Peer("spark", "PySpark substring, local", share=0, once=True, longest=90),
+    Peer("spark", "PySpark substring, local", share=0, once=True, longest=60),
 )
 PROVEN_MEGABYTES = 5.0
 

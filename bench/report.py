@@ -22,7 +22,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         name: f"{_circumstances(found[name])}\n\n{text(found[name])}" if name in found else "Not measured yet."
         for name, text in texts.items()
     }
-    return _PAGE.read_text().format(**parts)
+    picture = "![MB/s](readers.svg)" if "readers" in found else ""
+    return _PAGE.read_text().format(plot=picture, **parts)
 
 
 def _circumstances(part: dict[str, Any]) -> str:

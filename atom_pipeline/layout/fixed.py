@@ -25,7 +25,7 @@ from atom_pipeline.layout.convert import Decoded, RecordPlan, convert
 if TYPE_CHECKING:
     from atom_pipeline.layout.compiled.decoder import QuickDecoder
 
-QUICK_FROM = 64 * 1024 * 1024  # bytes of a file: from here on the loops win back the second that they take to load
+QUICK_FROM = 16 * 1024 * 1024  # bytes of a file: from here on the loops are worth that they are compiled once
 QUICK_BLOCK_BYTES = 32 * 1024 * 1024  # several of them are in memory at once
 
 
