@@ -20,7 +20,7 @@ from atom_pipeline.layout.reading import FileReader, by_some_version
 from atom_pipeline.layout.schema import LINE, RECORD, polars_schema
 
 COMPRESSION_LEVEL = 1  # of zstd: as small as level 3 on these files, in two thirds of the time
-GROUP_BYTES = 256 * 1024 * 1024  # of the file in a row group, about: one is in memory while it is written
+GROUP_BYTES = 128 * 1024 * 1024  # of the file in a row group, about: one is in memory while it is written
 GROUP_ROWS = (8_192, 131_072)  # at least, at most
 
 
