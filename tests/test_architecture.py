@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def test_the_core_and_the_resources_do_not_know_dagster() -> None:
         if name == "dagster" and path.split("/")[0] not in USES_DAGSTER and not path.startswith(ASSEMBLY)
     ]
     assert wrong == []
+
+
+def test_no_two_modules_of_tests_have_one_name() -> None:
+    """pytest imports them by name alone, and leaves out the second of two."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("name", sorted(line for line in (ROOT / "requirements.lock").read_text().splitlines()))

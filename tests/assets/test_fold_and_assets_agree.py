@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -13,6 +14,7 @@ import pytest
 from agency import Agency, agency, failures
 from polars.testing import assert_frame_equal
 
+from assets import receive
 from assets.common import asset_key
 from atom_pipeline.day import Outcome
 from atom_pipeline.rules.fold import FoldedDay, fold_day
@@ -83,7 +85,29 @@ def agree(house: Agency, folded: FoldedDay, day: date) -> None:
     }
 
 
-def test_the_assets_make_of_every_day_what_the_rules_fold(house: Agency) -> None:
+def made_from_large_files_too(house: Agency, day: date, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file of the day read as a large one is, by way of the disk: the same rows received, the same bytes made."""
+    names = [f"recebido/{layout.layout}" for layout in house.runtime.catalogue.inputs()]
+    before = {name: house.table(name, day) for name in names}
+    hashes = {table: house.runtime.lake.sha256(table, day) for table in TABLES}
+    spooled: list[str] = []
+    spool = receive.spool_file
+
+    def spying(*args: Any, name: str, **options: Any) -> Any:
+        spooled.append(name)
+        return spool(*args, name=name, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(receive, "LARGE", 0)
+        patch.setattr(receive, "spool_file", spying)
+        make_base(house, day)
+    assert sorted(spooled) == sorted(file.name for file in house.runtime.ledger.files(day))
+    for name, rows in before.items():
+        assert_frame_equal(house.table(name, day), rows, check_exact=True)
+    assert {table: house.runtime.lake.sha256(table, day) for table in TABLES} == hashes
+
+
+def test_the_assets_make_of_every_day_what_the_rules_fold(house: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = house.runtime
     sample = generate(runtime.catalogue, contracts=CONTRACTS, days=DAYS, seed=7, target=house.drop, first_day=FIRST)
     report = house.collect()  # every day at once
@@ -119,6 +143,8 @@ def test_the_assets_make_of_every_day_what_the_rules_fold(house: Agency) -> None
             folded = fold(day, RELEASE)
             agree(house, folded, day)
             released_days.append(day)
+        if day in (sample.days[0], sample.days[-1]):
+            made_from_large_files_too(house, day, monkeypatch)
         base = folded.tables
         remessas = [int(v.numbers["contratos"]) for v in folded.verdicts if v.guard is Guard.REMESSA] + remessas
 
