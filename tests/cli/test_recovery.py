@@ -93,6 +93,14 @@ def test_a_service_that_ends_by_itself_stops_the_others_and_is_named() -> None:
     assert set(psutil.Process().children()) == before
 
 
+def arguments(process: psutil.Process) -> list[str]:
+    """How a process was started; nothing of one that is gone."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 def test_a_run_under_way_is_waited_for_until_a_person_asks_again() -> None:
     """The code server ends after its runs; here a process and its child stand in for the two."""
     program = textwrap.dedent("""
@@ -106,7 +114,8 @@ def test_a_run_under_way_is_waited_for_until_a_person_asks_again() -> None:
     begun: list[int] = []
 
     def has_begun() -> bool:
-        begun[:] = [child.pid for one in psutil.Process().children() for child in one.children()]
+        mine = psutil.Process().children(recursive=True)  # and those of whatever else this process has started
+        begun[:] = [child.pid for child in mine if arguments(child)[-1:] == ["spawn_main"]]
         return bool(begun)
 
     server = Service("code server", Role.DAEMON, [sys.executable, "-c", program], ready=has_begun, makes_runs=True)
