@@ -36,12 +36,16 @@ ALIKE_FROM = 3  # columns of a repeating group that are told as one
 MOST_TOLD = 6
 MOST_KEPT = 8
 _ANY_DAY = date(2026, 1, 5)  # for the names of a table's columns alone
-_kept: dict[tuple[Path, str, date], Lineage] = {}
+_kept: dict[tuple[Path, str, tuple[date | None, ...]], Lineage] = {}
 
 
 def lineage_of(catalogue: Catalogue, day: date = date.max) -> Lineage:
     """The lineage with the layouts in force on a day, or with the newest ones; kept while documents stay the same."""
-    key = (catalogue.folder, catalogue.fingerprint(), day)
+    layouts = catalogue.layouts.values()
+    in_force = tuple(
+        max((version.since for version in layout.versions if version.since <= day), default=None) for layout in layouts
+    )
+    key = (catalogue.folder, catalogue.fingerprint(), in_force)
     if key not in _kept:
         while len(_kept) >= MOST_KEPT:
             del _kept[next(iter(_kept))]

@@ -31,7 +31,7 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory, ledgers: Ledgers) -> Iterator[Made]:
     """A usual Monday, then a Tuesday with a batimento that is held and a refused file."""
     url = ledgers.lend()
-    with agency(tmp_path_factory.mktemp("report"), url) as house:
+    with agency(tmp_path_factory.mktemp("report"), url, reports=True) as house:
         put(house, MON, kept=30)
         house.make(MON)
         first = report_path(house.runtime, MON).read_text(encoding="utf-8")
