@@ -24,7 +24,7 @@ from atom_pipeline.rules.columns import COLUMNS, Source, column_meanings, column
 from atom_pipeline.rules.shapes import carried_fields
 from atom_pipeline.rules.state import schema
 from atom_pipeline.sql import SqlModel, lineage, load_models
-from atom_pipeline.sql.inputs import CALENDAR_TABLE, calendar_table
+from atom_pipeline.sql.inputs import CALENDAR_TABLE, INPUTS
 from atom_pipeline.waves import HELD
 from resources.settings import PROJECT_ROOT
 
@@ -35,7 +35,6 @@ _NUMBER = re.compile(r"_[0-9]+(?=_)")
 ALIKE_FROM = 3  # columns of a repeating group that are told as one
 MOST_TOLD = 6
 MOST_KEPT = 8
-_ANY_DAY = date(2026, 1, 5)  # for the names of a table's columns alone
 _kept: dict[tuple[Path, str, tuple[date | None, ...]], Lineage] = {}
 
 
@@ -104,7 +103,7 @@ class Lineage:
             portfolio, layouts = self._catalogue.portfolio, _read(self._catalogue)
             return list(schema(table, carried_fields(table, day=self._day, portfolio=portfolio, layouts=layouts)))
         if table == CALENDAR_TABLE:
-            return calendar_table(_ANY_DAY, _ANY_DAY, self._catalogue.portfolio.block).columns
+            return list(INPUTS[CALENDAR_TABLE])
         if table == MANAGER_BEFORE:
             return list(HELD)
         if table.startswith(RECEIVED):
