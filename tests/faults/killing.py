@@ -162,14 +162,15 @@ def watch(home: str, act: Callable[..., None]) -> None:
     ):
         wrap(name, kind, place)
 
-    write_parquet = pl.DataFrame.write_parquet
+    sink_parquet = pl.LazyFrame.sink_parquet
 
-    def write(frame: pl.DataFrame, file: Any, *args: Any, **options: Any) -> None:
-        write_parquet(frame, file, *args, **options)
+    def sink(frame: pl.LazyFrame, file: Any, *args: Any, **options: Any) -> Any:
+        sunk = sink_parquet(frame, file, *args, **options)
         if isinstance(file, str | Path) and (what := named(file)) is not None:
             act(f"half {what}", lambda: os.truncate(file, Path(file).stat().st_size // 2))
+        return sunk
 
-    pl.DataFrame.write_parquet = write  # type: ignore[method-assign]
+    pl.LazyFrame.sink_parquet = sink  # type: ignore[method-assign]
 
     @event.listens_for(Engine, "after_cursor_execute")
     def note(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
