@@ -32,7 +32,6 @@ from atom_pipeline.layout.storing import spool_file
 from atom_pipeline.portfolio import Expectation, Portfolio
 from atom_pipeline.rules.merge import merge_files, merge_in_order
 from atom_pipeline.rules.state import empty
-from atom_pipeline.scratch import scratch_folder
 from resources.ledger_records import FileRecord, Load
 from resources.runtime import OUTCOMES, PortfolioRuntime
 from resources.settings import PROJECT_ROOT
@@ -60,6 +59,7 @@ class LoadedDay:
     """All that one layout's files of a day gave."""
 
     received: pl.LazyFrame  # accepted rows after the merge
+    stored: Path | None  # the Parquet file with all of them and no others, where there is one
     rows: int  # in it
     refused: pl.DataFrame  # recusadas
     flagged: pl.DataFrame  # sinalizadas
@@ -72,10 +72,11 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date, spool: Path |
     """Read every current file of a layout and day, record each one's outcome, and merge the accepted rows.
 
     A refused file (FA001) leaves its rows out and is recorded with its reason; the others count. Running it again
-    records and returns the same. Rows of large files wait in the folder ``spool`` (None: in memory), and ``received``
-    is of use while it is there.
+    records and returns the same. Rows of large files are stored in the folder ``spool`` (None: they are in memory), and
+    ``received`` is of use while it is there.
     """
     frames: list[pl.LazyFrame] = []
+    stored: list[Path] = []
     stamps: list[tuple[datetime | None, int]] = []
     refused: list[pl.DataFrame] = [empty("recusadas")]
     flagged: list[pl.DataFrame] = [empty("sinalizadas")]
@@ -87,19 +88,22 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date, spool: Path |
     current = runtime.ledger.files(day, layout.layout)
     if sum(file.size for file in current) < LARGE:
         spool = None
+    schema = received_schema(layout, day)
     for file in current:
         order = first_arrivals.get(file.name, file.arrival)
-        load, reading, accepted = _read(runtime, layout, file, day, order, spool)
+        load, reading, accepted = _read(runtime, layout, file, day, order, schema, spool)
         loads.append((file, load))
         by_reason.update(load.refused_by_reason)
         if reading is None:
             continue
         refused.append(_of_file(reading.rejects, "recusadas", file, day))
         flagged.append(_of_file(reading.flags, "sinalizadas", file, day))
+        if isinstance(accepted, Path):
+            stored.append(accepted)
+            accepted = pl.scan_parquet(accepted, glob=False, hive_partitioning=False)
         if accepted is not None:
-            frames.append(in_shape(accepted, received_schema(layout, day)))
+            frames.append(accepted)
             stamps.append((file.stamp, order))
-    schema = received_schema(layout, day)
     received = pl.LazyFrame(schema=schema)
     superseded_files = _behind_a_refused_one(layout, loads)
     if superseded_files:
@@ -110,7 +114,8 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date, spool: Path |
             received = merge_files(whole, layout.merge, layout.key, stamps=stamps).frame.lazy()
         else:
             received = merge_in_order(frames, layout.merge, layout.key, stamps=stamps)
-        received = received.select(list(schema))
+    unmerged = [path for path, frame in zip(stored, frames, strict=False) if frame is received]
+    received = received.select(list(schema))
     kept = dict(received.select("arquivo").group_by("arquivo").len().collect(engine="streaming").iter_rows())
     rows = []
     for file, load in loads:
@@ -121,7 +126,14 @@ def load_day(runtime: PortfolioRuntime, layout: Layout, day: date, spool: Path |
     files = pl.DataFrame(rows, schema=empty("cargas").schema)
     versions = {file.name: load.version_since for file, load in loads if load.version_since is not None}
     return LoadedDay(
-        received, sum(kept.values()), pl.concat(refused), pl.concat(flagged), files, versions, dict(by_reason)
+        received,
+        unmerged[0] if unmerged else None,
+        sum(kept.values()),
+        pl.concat(refused),
+        pl.concat(flagged),
+        files,
+        versions,
+        dict(by_reason),
     )
 
 
@@ -142,24 +154,33 @@ def received_schema(layout: Layout, day: date) -> dict[str, pl.DataType]:
 
 
 def _read(
-    runtime: PortfolioRuntime, layout: Layout, file: FileRecord, day: date, order: int, spool: Path | None
-) -> tuple[Load, FileOutcome | None, pl.LazyFrame | None]:
+    runtime: PortfolioRuntime,
+    layout: Layout,
+    file: FileRecord,
+    day: date,
+    order: int,
+    schema: dict[str, pl.DataType],
+    spool: Path | None,
+) -> tuple[Load, FileOutcome | None, pl.LazyFrame | Path | None]:
     """What reading a file gave: what to record, what came of its rows when it came to rows, those that are accepted.
 
-    There are none of a file that is refused as a whole.
+    These are in the columns of ``schema``, in a Parquet file where there is a ``spool``. There are none of a file that
+    is refused as a whole.
     """
     started = perf_counter()
     came: FileOutcome | None
     source, origin = runtime.archived(file), _origin(file, order)
-    accepted: pl.LazyFrame | None = None
+    accepted: pl.LazyFrame | Path | None = None
     try:
         if spool is None:
             reading = read_file(layout, source, name=file.name, day=day, excel=file.excel)
-            came, accepted = reading, reading.frame().lazy().with_columns(origin)
+            came, accepted = reading, in_shape(reading.frame().lazy().with_columns(origin), schema)
         else:
-            waiting = spool / f"{file.id}.arrow"
-            came = spool_file(layout, source, waiting, name=file.name, day=day, excel=file.excel, added=origin)
-            accepted = pl.scan_ipc(waiting, glob=False)
+            target = spool / f"{file.id}.parquet"
+            came = spool_file(
+                layout, source, target, name=file.name, day=day, excel=file.excel, added=origin, shape=schema
+            )
+            accepted = target
         code = message = None
     except FileRefused as refusal:
         came, code, message = getattr(refusal, "reading", None), refusal.code, str(refusal)
@@ -250,7 +271,7 @@ def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefini
         started = perf_counter()
         day = day_of(context)
         runtime = portfolios.portfolio(portfolio.portfolio)
-        with scratch_folder() as spool:
+        with runtime.lake.workshop() as spool:
             loaded = load_day(runtime, layout, day, spool)
             faults = schema_faults(layout, day, loaded)
             if not faults:
@@ -267,7 +288,11 @@ def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefini
 
 def write_day(runtime: PortfolioRuntime, layout: Layout, day: date, loaded: LoadedDay) -> None:
     """Leave what a day's files gave in the lake. Always all of it: an empty table says that nothing came."""
-    runtime.lake.write(f"recebido/{layout.layout}", day, loaded.received)
+    received = f"recebido/{layout.layout}"
+    if loaded.stored is not None:
+        runtime.lake.take(received, day, loaded.stored, loaded.rows)
+    else:
+        runtime.lake.write(received, day, loaded.received)
     runtime.lake.write(f"recusado/{layout.layout}", day, loaded.refused)
     runtime.lake.write(f"sinalizado/{layout.layout}", day, loaded.flagged)
     runtime.lake.write(f"arquivos/{layout.layout}", day, loaded.files)
@@ -281,10 +306,11 @@ def schema_faults(layout: Layout, day: date, loaded: LoadedDay) -> list[str]:
     if not loaded.rows and dict(rows.collect_schema()) == types:
         return []  # most layouts of most days: no row to break a check, and Pandera takes longer than such a day
     schema = pandera_schema(layout, version, one_file=False, also=layout.versions_on(day)[1:])
-    found: Counter[tuple[str, str]] = Counter()
-    batches = rows.collect_batches(chunk_size=CHECKED_ROWS) if loaded.rows else [rows.collect()]
-    for some in batches:
-        found.update({(one.column, one.check): one.rows for one in violations(some, schema)})
+    found = Counter({(one.column, one.check): one.rows for one in violations(rows.head(0).collect(), schema)})
+    looked_at = [name for name, column in schema.columns.items() if column.checks or not column.nullable]
+    values = schema.select_columns(looked_at)  # of the others the types are all that is said
+    for some in rows.select(looked_at).collect_batches(chunk_size=CHECKED_ROWS):
+        found.update({(one.column, one.check): one.rows for one in violations(some, values)})
     broken = [Violation(column, check, count) for (column, check), count in sorted(found.items())]
     return [f"{one.column}: {one.check} ({one.rows} linhas)" for one in broken]
 

@@ -21,21 +21,20 @@ import fsspec
 import polars as pl
 
 from atom_pipeline.errors import AtomError
+from atom_pipeline.parquet import height, sink_table
 from atom_pipeline.scratch import UNFINISHED, remove_abandoned, scratch_folder, unfinished_name
 from resources.durable import hash_file, hash_stream, sync_file, sync_folder
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?")
-# Of a table that is read whole, and of a narrow one, which is sorted by contract and read for one of them over years of
-# days, of each only the group that may hold it: movimentos, ignoradas, a wave's rows.
-_ROWS_PER_GROUP, _ROWS_PER_NARROW_GROUP = 131_072, 16_384
-_NARROW = 8  # columns, at most
-_OF_THE_DISK = re.compile(r"\(os error (\d+)\)")  # Polars speaks of a faulty Parquet file when the disk is full
 WAVES = "ondas"
 
 
-def _height(path: Path) -> int:
-    """Rows of a Parquet file, as its end says."""
-    return int(pl.scan_parquet(path, glob=False, hive_partitioning=False).select(pl.len()).collect().item())
+def _linked(source: Path, target: Path) -> None:
+    """A second name for a file, or a copy where a disk has no second names."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 class TableMissing(AtomError):
@@ -74,6 +73,27 @@ class Lake:
         Of a LazyFrame only some rows are in memory at a time; the same rows give the same bytes either way.
         """
         return self._write(self._key(table, day), frame)
+
+    @contextmanager
+    def workshop(self) -> Iterator[Path]:
+        """A folder for what is to become a table, gone when the block ends: on the lake's disk when that is local."""
+        if not self.is_local:
+            with scratch_folder() as elsewhere:
+                yield elsewhere
+            return
+        folder = self._private() / unfinished_name()
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+    def take(self, table: str, day: date, source: Path, rows: int) -> Written:
+        """Make a day's table of a Parquet file of a workshop, written by ``sink_table``, which may be read on there."""
+        key = self._key(table, day)
+        with self._temporary(key) as temporary:
+            _linked(source, temporary)
+            return self._promote(temporary, key, rows=rows, once=False)
 
     def read(self, table: str, day: date) -> pl.DataFrame:
         """The day's table. Raises TableMissing."""
@@ -125,7 +145,7 @@ class Lake:
             return
         for path, info in sorted(self._fs.find(self.base, detail=True).items()):
             inside = str(path).removeprefix(f"{self.base}/")
-            if not inside.endswith(UNFINISHED):
+            if UNFINISHED not in inside:
                 yield inside, int(info["size"])
 
     def has(self, path: str) -> bool:
@@ -187,26 +207,10 @@ class Lake:
     # Writing and reading.
 
     def _write(self, key: str, frame: pl.DataFrame | pl.LazyFrame, *, once: bool = False) -> Written:
-        rows = frame.lazy()
-        width = len(rows.collect_schema())
         with self._temporary(key) as temporary:
-            try:
-                rows.sink_parquet(
-                    temporary,
-                    compression="zstd",
-                    compression_level=3,
-                    statistics=True,
-                    row_group_size=_ROWS_PER_NARROW_GROUP if width <= _NARROW else _ROWS_PER_GROUP,
-                    maintain_order=True,
-                    engine="streaming",
-                )
-            except pl.exceptions.ComputeError as error:
-                found = _OF_THE_DISK.search(str(error))
-                if found is None:
-                    raise
-                raise OSError(int(found[1]), os.strerror(int(found[1])), key) from None
-            height = frame.height if isinstance(frame, pl.DataFrame) else _height(temporary)
-            return self._promote(temporary, key, rows=height, once=once)
+            sink_table(frame.lazy(), temporary)
+            rows = frame.height if isinstance(frame, pl.DataFrame) else height(temporary)
+            return self._promote(temporary, key, rows=rows, once=once)
 
     @contextmanager
     def _temporary(self, key: str) -> Iterator[Path]:
@@ -215,13 +219,18 @@ class Lake:
             with scratch_folder() as elsewhere:
                 yield elsewhere / UNFINISHED
             return
-        Path(self.base).mkdir(parents=True, exist_ok=True, mode=0o700)  # personal data: for its owner only
+        self._private()
         temporary = Path(key).parent / unfinished_name()
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _private(self) -> Path:
+        """The local lake's folder: what is in it is personal data, for its owner only."""
+        Path(self.base).mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Path(self.base)
 
     def _promote(self, temporary: Path, key: str, *, rows: int, once: bool) -> Written:
         sha256 = hash_file(temporary)

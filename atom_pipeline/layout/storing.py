@@ -17,7 +17,8 @@ from polars.io.plugins import register_io_source
 from atom_pipeline.layout.model import Layout, Record, Version
 from atom_pipeline.layout.outcome import FileOutcome, Findings, refuse_too_many
 from atom_pipeline.layout.reading import FileReader, by_some_version
-from atom_pipeline.layout.schema import LINE, RECORD, polars_schema
+from atom_pipeline.layout.schema import LINE, RECORD, in_shape, polars_schema
+from atom_pipeline.parquet import sink_table
 
 COMPRESSION_LEVEL = 1  # of zstd: as small as level 3 on these files, in two thirds of the time
 GROUP_BYTES = 128 * 1024 * 1024  # of the file in a row group, about: one is in memory while it is written
@@ -62,16 +63,21 @@ def spool_file(
     day: date,
     excel: bool = False,
     added: Sequence[pl.Expr] = (),
+    shape: dict[str, pl.DataType],
 ) -> FileOutcome:
-    """Read a file as ``read_to_parquet`` does, into an Arrow file that is read again soon and then removed.
+    """Read a file as ``read_file`` does and leave its accepted rows in ``target``, as the lake writes its tables.
 
-    ``added`` are columns of one value for the whole file, put after the layout's. Raises FileRefused as ``read_file``
-    does: ``target`` is of no use then.
+    ``added`` are columns of one value for the whole file, ``shape`` the columns wanted: those of another version than
+    the file's are null. Raises FileRefused as ``read_file`` does: ``target`` is of no use then.
     """
-    with FileReader(layout, source, name=name, day=day, excel=excel) as reader:
-        outcome = _Spooling(reader, added).store(target)
-    refuse_too_many(outcome)
-    return outcome
+
+    def store(version: Version | None) -> FileOutcome:
+        with FileReader(layout, source, name=name, day=day, excel=excel, version=version) as reader:
+            outcome = _Spooling(reader, added, shape).store(target)
+        refuse_too_many(outcome)
+        return outcome
+
+    return by_some_version(layout, day, source, store)
 
 
 class _Storing:
@@ -99,14 +105,11 @@ class _Storing:
             whole = target.with_name(f"{target.name}.inteiro")
             target.rename(whole)
             try:
-                kept = self._scan(whole).join(gone.lazy(), on=LINE, how="anti", maintain_order="left")
+                kept = pl.scan_parquet(whole, glob=False).join(gone.lazy(), on=LINE, how="anti", maintain_order="left")
                 self._sink(kept, target)
             finally:
                 whole.unlink()
         return self._findings.outcome(self._accepted - gone.height)
-
-    def _scan(self, path: Path) -> pl.LazyFrame:
-        return pl.scan_parquet(path, glob=False)
 
     def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
         longest = max(_line_bytes(record) for record in self._reader.version.details)
@@ -123,7 +126,7 @@ class _Storing:
         self, columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch: int | None
     ) -> Iterator[pl.DataFrame]:
         """The accepted rows portion by portion: what Polars asks a source for. It asks for all of them."""
-        if columns is not None or predicate is not None or rows is not None:
+        if predicate is not None or rows is not None:
             raise NotImplementedError("a part of a file's rows")
         del batch
         try:
@@ -135,7 +138,8 @@ class _Storing:
                         self._keys[name].append(frame.select(LINE, RECORD, *self._reader.layout.key))
                 frames = list(portion.frames.values())
                 if frames:
-                    yield self._together(frames)
+                    whole = self._together(frames)
+                    yield whole if columns is None else whole.select(columns)
         except BaseException as failure:
             self._failure = failure
             raise
@@ -150,17 +154,14 @@ class _Storing:
 
 
 class _Spooling(_Storing):
-    """One file on its way to an Arrow file: quicker to write and to read than Parquet, and twice as large."""
+    """One file on its way to the table of its day, in that table's columns and written as the lake does."""
 
-    def __init__(self, reader: FileReader, added: Sequence[pl.Expr]) -> None:
+    def __init__(self, reader: FileReader, added: Sequence[pl.Expr], shape: dict[str, pl.DataType]) -> None:
         super().__init__(reader)
-        self._added = added
-
-    def _scan(self, path: Path) -> pl.LazyFrame:
-        return pl.scan_ipc(path, glob=False).drop(one.meta.output_name() for one in self._added)
+        self._added, self._shape = added, shape
 
     def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
-        rows.with_columns(self._added).sink_ipc(target, compression="lz4", maintain_order=True)
+        sink_table(in_shape(rows.with_columns(self._added), self._shape), target)
 
 
 def _line_bytes(record: Record) -> int:

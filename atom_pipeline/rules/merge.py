@@ -77,7 +77,8 @@ def merge_in_order(
 ) -> pl.LazyFrame:
     """What ``merge_files`` gives, of files too large for memory: nothing but keys and lines is looked at at once.
 
-    ``frames`` has each file's rows in the order of its lines. Raises ProgramError as ``merge_files`` does.
+    ``frames`` has each file's rows in the order of its lines; one of them is given back as it is where all its rows
+    and no others count. Raises ProgramError as ``merge_files`` does.
     """
     if not frames or policy is Merge.UNION:  # its rows are compared whole: files that stay small
         return merge_files([frame.collect() for frame in frames], policy, key, stamps=stamps).frame.lazy()
@@ -95,7 +96,7 @@ def merge_in_order(
         return frames[0]
     if policy is Merge.LATEST_PER_KEY or (policy is Merge.REPLACE_PER_KEY and len(files) > 1):
         files = _without_replaced(files, key, whole_files=policy is Merge.REPLACE_PER_KEY)
-    merged: pl.LazyFrame = pl.concat(files)
+    merged: pl.LazyFrame = files[0] if len(files) == 1 else pl.concat(files)
     return merged
 
 
@@ -109,8 +110,8 @@ def _without_replaced(files: list[pl.LazyFrame], key: Sequence[str], *, whole_fi
     gone = keys.filter(replaced).select("_file", "linha")
     kept: list[pl.LazyFrame] = []
     for place, file in enumerate(files):
-        lines = gone.filter(pl.col("_file") == place).select("linha")
-        kept.append(file.join(lines.lazy(), on="linha", how="anti", maintain_order="left") if lines.height else file)
+        lines = gone.filter(pl.col("_file") == place)["linha"]
+        kept.append(file.filter(~pl.col("linha").is_in(lines.implode())) if lines.len() else file)
     return kept
 
 

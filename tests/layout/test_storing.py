@@ -54,15 +54,17 @@ def stored(layout: Layout, content: bytes, folder: Path, quick: bool = True) -> 
     return frame
 
 
-def test_a_file_that_waits_as_arrow_has_the_rows_of_the_parquet_file_and_what_was_added(tmp_path: Path) -> None:
+def test_a_file_on_its_way_to_a_table_has_the_tables_columns_and_what_was_added(tmp_path: Path) -> None:
     content = b"\n".join([b"1abc0001", b"2abd0002", b"1abex003", b"2abf0004", b"1abc0005", b"3zzz0000"])
     parquet = stored(KINDS, content, tmp_path)
     added = [pl.lit("arquivo").alias("arquivo"), pl.lit(7).alias("ordem")]
-    waiting = tmp_path / "x.arrow"
-    outcome = spool_file(KINDS, io.BytesIO(content), waiting, name="arquivo", day=DAY, added=added)
-    assert pl.read_ipc(waiting).equals(parquet.with_columns(added))
+    shape = {"nova": pl.String(), **parquet.drop("tipo").schema, "arquivo": pl.String(), "ordem": pl.Int64()}
+    target = tmp_path / "y.parquet"
+    outcome = spool_file(KINDS, io.BytesIO(content), target, name="arquivo", day=DAY, added=added, shape=shape)
+    wanted = parquet.with_columns(*added, pl.lit(None, pl.String).alias("nova"))
+    assert pl.read_parquet(target).equals(wanted.select(list(shape)).cast({"ordem": pl.Int64}))
     assert (outcome.rows_read, outcome.rows_accepted, outcome.rows_refused) == (6, 3, 3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.arrow", "x.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.parquet", "y.parquet"]
 
 
 @pytest.mark.parametrize("quick", [True, False])

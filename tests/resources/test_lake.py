@@ -12,6 +12,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from atom_pipeline.parquet import sink_table
+from atom_pipeline.scratch import unfinished_name
 from resources.lake import Lake, TableMissing, WrittenOnce
 
 DAY = date(2026, 11, 20)
@@ -179,3 +181,26 @@ def test_a_narrow_table_is_written_in_small_groups_so_that_one_contract_of_many_
         footer = "select count(distinct row_group_id) from parquet_metadata(?)"
         groups[table] = duckdb.execute(footer, [lake.path(table, DAY)]).fetchall()[0][0]
     assert groups == {"movimentos": 3, "contratos": 1}
+
+
+@pytest.mark.parametrize("root", ["local", "memory://bucket/atom"])
+def test_a_file_of_a_workshop_becomes_a_table_of_the_same_bytes_as_its_rows_do(tmp_path: Path, root: str) -> None:
+    lake = Lake(tmp_path if root == "local" else root)
+    with lake.workshop() as folder:
+        sink_table(frame(40_000).lazy(), folder / "1.parquet")
+        assert not list(lake.files())
+        taken = lake.take("recebido/remessa", DAY, folder / "1.parquet", 40_000)
+        assert pl.read_parquet(folder / "1.parquet").equals(lake.read("recebido/remessa", DAY))
+    assert taken.sha256 == lake.sha256("recebido/remessa", DAY)
+    assert lake.write("recebido/remessa", DAY, frame(40_000)) == taken
+    assert [path for path, _ in lake.files()] == [f"recebido/remessa/{DAY}.parquet"]
+    assert not list(tmp_path.rglob("*.parcial*"))
+
+
+def test_what_a_killed_process_left_of_its_workshop_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "lake" / unfinished_name().replace(f"~{os.getpid()}~", "~999999999~")
+    left.mkdir(parents=True)
+    (left / "1.parquet").write_text("meio arquivo")
+    with Lake(tmp_path).workshop() as folder:
+        assert Lake(tmp_path).remove_leftovers() == 1
+        assert [path.name for path in (tmp_path / "lake").iterdir()] == [folder.name]
