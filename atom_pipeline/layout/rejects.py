@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.layout.batches import Batch, LineFault
+from atom_pipeline.layout.blocks import Positions
 from atom_pipeline.layout.convert import Fault
 from atom_pipeline.layout.model import Severity
 from atom_pipeline.layout.schema import LINE, RECORD
@@ -69,26 +71,32 @@ def sort_rows(batch: Batch) -> Sorted:
     height = len(batch.lines)
     frame = batch.decoded.frame
     if LINE not in frame.columns:  # an error file has such fields of its own
-        frame = frame.with_columns(pl.Series(LINE, batch.lines, dtype=pl.UInt32))
+        frame = frame.hstack([pl.Series(LINE, batch.lines.astype(np.uint32))])
     if RECORD not in frame.columns:
-        frame = frame.with_columns(pl.lit(batch.plan.name).alias(RECORD))
+        frame = frame.hstack([pl.Series(RECORD, [batch.plan.name]).new_from_index(0, height)])
     refusing = [fault for fault in batch.decoded.faults if fault.severity is Severity.REFUSE]
     flagging = [fault for fault in batch.decoded.faults if fault.severity is Severity.FLAG]
     refused = np.zeros(height, dtype=bool)
     for fault in refusing:
         refused[fault.rows] = True
-    flags = [
-        pl.DataFrame({"linha": batch.lines[rows]}, schema={"linha": pl.UInt32}).with_columns(
-            campo=pl.lit(fault.field), motivo=pl.lit(fault.reason)
-        )
-        for fault in flagging
-        if len(rows := fault.rows[~refused[fault.rows]])
-    ]
     rejects = _rejects(batch, refusing, height) if refused.any() else []
     return Sorted(
-        frame.filter(pl.Series(~refused)) if rejects else frame,
-        rejects,
-        pl.concat(flags) if flags else pl.DataFrame(schema=FLAGS_SCHEMA),
+        frame.filter(pl.Series(~refused)) if rejects else frame, rejects, _flags(batch.lines, flagging, refused)
+    )
+
+
+def _flags(lines: Positions, faults: list[Fault], refused: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """The flags of the rows that are kept, fault after fault."""
+    kept = [fault.rows[~refused[fault.rows]] for fault in faults]
+    if not any(map(len, kept)):
+        return pl.DataFrame(schema=FLAGS_SCHEMA)
+    which = np.repeat(np.arange(len(faults)), [len(rows) for rows in kept])
+    return pl.DataFrame(
+        [
+            pl.Series("linha", lines[np.concatenate(kept)].astype(np.uint32)),
+            pl.Series("campo", [fault.field for fault in faults]).gather(which),
+            pl.Series("motivo", [fault.reason for fault in faults]).gather(which),
+        ]
     )
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from atom_pipeline.layout.blocks import ROOM, positions_of
 from atom_pipeline.layout.characters import count_controls
 from atom_pipeline.layout.compiled import machine
-from atom_pipeline.layout.compiled.arrow import Columns, text_buffers
+from atom_pipeline.layout.compiled.arrow import Columns
 from atom_pipeline.layout.compiled.decoder import look_over
 from atom_pipeline.layout.pool import Pool
 
@@ -113,10 +113,11 @@ def test_a_frame_keeps_what_it_was_made_of_until_it_is_gone() -> None:
     numbers[:] = np.arange(height)
     views = np.zeros((height, 2), dtype=np.uint64)
     views[:, 0] = 3 | int.from_bytes(b"abc", "little") << 32
-    text = text_buffers(None, views, np.empty(0, dtype=np.uint8))
-    frame = Columns({"n": "l", "t": "vu"}).frame(height, [(0, [None, numbers]), (0, text)])
-    place = numbers.ctypes.data
-    del numbers, views, text
+    sizes, place = np.zeros(1, dtype=np.int64), numbers.ctypes.data
+    addresses = np.array([[0, place, 0, 0], [0, views.ctypes.data, sizes.ctypes.data, sizes.ctypes.data]])
+    nulls = np.zeros(2, dtype=np.int64)
+    frame = Columns({"n": "l", "t": "vu"}).frame(height, nulls, addresses, numbers, views, sizes)
+    del numbers, views, sizes
     part = frame.filter(pl.col("n") > 97)["n"]
     taken = pool.take(height * 8)
     taken[:] = 255

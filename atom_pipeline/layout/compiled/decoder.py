@@ -14,8 +14,9 @@ import polars as pl
 
 from atom_pipeline.layout.batches import NO_ROWS
 from atom_pipeline.layout.blocks import ROOM, Block, Look, Positions
-from atom_pipeline.layout.compiled.arrow import Buffer, Columns, text_buffers
+from atom_pipeline.layout.compiled.arrow import MOST_BUFFERS, Columns, address_of
 from atom_pipeline.layout.compiled.codes import INLINE, SEEN_CELLS, SEEN_DATES, TILE, WORD, Bytes, Column, Numbers, Op
+from atom_pipeline.layout.compiled.judged import MOST_CELLS, Judged
 from atom_pipeline.layout.compiled.machine import function
 from atom_pipeline.layout.compiled.program import compile_record
 from atom_pipeline.layout.convert import Decoded, Fault, RecordPlan, convert
@@ -34,9 +35,9 @@ class QuickDecoder:
         self._program = compile_record(plan)
         rows = self._program.fields.tolist()
         self._spelling = _PLAIN if encoding in {"utf-8", "ascii"} else spelling_in_utf8(encoding)
-        self._outputs = [(Op(row[Column.OP]), row[Column.SLOT]) for row in rows]
-        named = zip(self._program.places, self._outputs, strict=True)
-        self._columns = Columns({plan.names[place]: self._format(place, op) for place, (op, _) in named})
+        named = zip(self._program.places, (Op(row[Column.OP]) for row in rows), strict=True)
+        self._columns = Columns({plan.names[place]: self._format(place, op) for place, op in named})
+        self._judged = Judged(plan.fields)
         self._read_cells = function("read_cells")
         self._memory, self._text = Pool(KEPT_BUFFERS), Pool(KEPT_BUFFERS, sparse=True)
         self.left = frozenset(range(len(plan.fields))) - set(self._program.places)  # fields that convert reads whole
@@ -49,26 +50,48 @@ class QuickDecoder:
 
     def decode(self, block: Block, rows: Positions) -> Decoded:
         """Typed columns and faults of these lines of a block: all of one record type and of its length."""
-        usual, doubts = self.usual(block, rows) if self._program.places else (pl.DataFrame(), NO_ROWS)
-        frames = [usual]
+        frame, doubts = self.usual(block, rows) if self._program.places else (pl.DataFrame(), NO_ROWS)
         faults: dict[str, list[Fault]] = {}
+        if len(doubts):
+            self._judge(frame, doubts, block, rows, faults)
         if self.left:
             decoded = self._convert(self.left, block, rows)
-            frames.append(decoded.frame.select(self._plan.names[place] for place in self.left))
+            names = [self._plan.names[place] for place in self.left]
+            frame = pl.concat([frame, decoded.frame.select(names)], how="horizontal").select(self._plan.names)
             _add(faults, decoded.faults, np.arange(len(rows)))
-        frame = pl.concat(frames, how="horizontal") if len(frames) > 1 else usual
-        if len(doubts):
-            doubtful = np.unique(doubts[:, 1])
-            places = frozenset(self._program.places[i] for i in np.unique(doubts[:, 0]).tolist())
-            decoded = self._convert(places, block, rows[doubtful])
-            order = np.arange(len(rows), dtype=np.uint32)
-            order[doubtful] = np.arange(len(rows), len(rows) + len(doubtful))
-            names = [self._plan.names[place] for place in places]
-            mended = pl.concat([usual.select(names), decoded.frame.select(names)]).select(pl.all().gather(order))
-            frame = frame.with_columns(mended)
-            _add(faults, decoded.faults, doubtful)
-        in_order = [fault for name in self._plan.names for fault in faults.get(name, ())]
-        return Decoded(frame.select(self._plan.names), in_order)
+        return Decoded(frame, [fault for name in self._plan.names for fault in faults.get(name, ())])
+
+    def _judge(
+        self, frame: pl.DataFrame, doubts: Positions, block: Block, rows: Positions, faults: dict[str, list[Fault]]
+    ) -> None:
+        """Put the values of the cells in doubt into the frame, and what is wrong with them into ``faults``."""
+        fields, firsts = np.unique(doubts[:, 0], return_index=True)
+        unknown: list[tuple[int, int, Positions, list[bytes]]] = []
+        for column, where in zip(fields.tolist(), np.split(doubts[:, 1], firsts[1:]), strict=True):
+            place = self._program.places[column]
+            name, start, stop = self._plan.spans[place]
+            begins = block.starts[rows[where[:MOST_CELLS]]].tolist()
+            cells = [block.array[begin + start : begin + stop].tobytes() for begin in begins]
+            known = self._judged.recall(place, cells, where) if len(cells) == len(where) else None
+            if known is None:
+                unknown.append((column, place, where, cells))
+                continue
+            frame.replace_column(column, frame.to_series(column).scatter(where, known[0]))
+            faults[name] = known[1]
+        if not unknown:
+            return
+        doubtful = np.unique(np.concatenate([where for _, _, where, _ in unknown]))
+        decoded = self._convert(frozenset(place for _, place, _, _ in unknown), block, rows[doubtful])
+        _add(faults, decoded.faults, doubtful)
+        order = np.arange(len(rows), dtype=np.uint32)
+        order[doubtful] = np.arange(len(rows), len(rows) + len(doubtful))
+        for column, place, where, cells in unknown:
+            name = self._plan.names[place]
+            values = decoded.frame[name]
+            frame.replace_column(column, pl.concat([frame.to_series(column), values]).gather(order))
+            if len(cells) == len(where):
+                asked = values.gather(np.searchsorted(doubtful, where))
+                self._judged.keep(place, cells, asked, where, faults.get(name, []))
 
     def _convert(self, places: frozenset[int], block: Block, rows: Positions) -> Decoded:
         """Some of the fields of some lines, by ``convert``."""
@@ -78,7 +101,7 @@ class QuickDecoder:
         return Decoded(decoded.frame, [fault for fault in decoded.faults if fault.field in asked])
 
     def usual(self, block: Block, rows: Positions) -> tuple[pl.DataFrame, Positions]:
-        """The columns of the program's fields, without the values of the cells in doubt: (field, row) of each."""
+        """The columns of the program's fields, without values in doubt; (field, row) of each of these."""
         program, height = self._program, len(rows)
         fields, sets = program.fields, program.tables[0]
         plain = block.ascii or self._spelling is _PLAIN
@@ -110,16 +133,23 @@ class QuickDecoder:
             seen_dates, np.empty((TILE + 2, words), dtype=np.uint64), np.empty((TILE, 2), dtype=np.int32),
             np.empty(TILE, dtype=np.int64),
         ])  # fmt: skip
-        nulls = (height - np.bitwise_count(valid).sum(axis=1, dtype=np.int64)).tolist()
-        columns: list[tuple[int, list[Buffer]]] = []
-        for i, (op, slot) in enumerate(self._outputs):
-            mask = valid[i] if nulls[i] else None
-            if op <= Op.DOCUMENT:
-                columns.append((nulls[i], text_buffers(mask, views[slot], text[bases[slot] : cursors[slot]])))
-            else:
-                values = decimals if op is Op.DECIMAL else days if op is Op.DATE else wholes
-                columns.append((nulls[i], [mask, values[slot]]))
-        return self._columns.frame(height, columns), doubts[:told].astype(np.int64)
+        nulls = height - np.bitwise_count(valid).sum(axis=1, dtype=np.int64)
+        addresses = np.zeros((len(fields), MOST_BUFFERS), dtype=np.int64)
+        addresses[:, 0] = np.where(nulls > 0, address_of(valid), 0)
+        sizes, slots = cursors - bases, fields[:, Column.SLOT]
+        for of_kind, outputs in (
+            (kinds <= Op.DOCUMENT, views),
+            ((kinds == Op.INTEGER) | (kinds >= Op.TIME), wholes),
+            (kinds == Op.DECIMAL, decimals),
+            (kinds == Op.DATE, days),
+        ):
+            addresses[of_kind, 1] = address_of(outputs)[slots[of_kind]]
+        of_text = slots[kinds <= Op.DOCUMENT]
+        addresses[kinds <= Op.DOCUMENT, 2] = text.ctypes.data + bases[of_text]
+        addresses[kinds <= Op.DOCUMENT, 3] = address_of(sizes)[of_text]
+        frame = self._columns.frame(height, nulls, addresses, memory, text, sizes)
+        order = np.argsort(doubts[:told, 0], kind="stable")
+        return frame, doubts[order].astype(np.int64)
 
 
 def look_over(array: Bytes) -> Look:

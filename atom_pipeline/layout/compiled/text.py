@@ -369,7 +369,7 @@ def document(data: Bytes, start: int, stop: int, kind: int, person: int) -> int:
         return -1
     padded = data[start] == ZERO and size > 3 and data[start + 1] == ZERO and data[start + 2] == ZERO
     is_f, is_j = person == 70, person == 74
-    if size == 11 and digits and not padded and kind != 2 and not is_j and _is_cpf(data, start):
+    if size == 11 and digits and kind != 2 and not is_j and _is_cpf(data, start):
         return start
     if size != 14 or kind == 1:
         return -2
