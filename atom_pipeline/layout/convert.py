@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -97,25 +97,46 @@ class FieldPlan:
         self.name = field.name
         self.dtype = field_type(field)
         self.document = document_rule(field)
-        raw = pl.col(field.name)
+        self.type_reason = "DATA" if field.type in {FieldType.DATE, FieldType.DATETIME} else "TIPO"
+
+    @cached_property
+    def _expressions(self) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+        """``quick``, ``careful`` and ``blank``; made when first asked for, since large files ask for a few fields."""
+        field, raw = self.field, pl.col(self.name)
         stripped = raw.str.strip_chars(" ")
-        self.blank = stripped == ""
-        self.quick: pl.Expr
-        self.careful: pl.Expr
+        blank = stripped == ""
         match field.type:
             case FieldType.TEXT:
-                self.quick = self.careful = pl.when(raw != "").then(raw)
+                text = pl.when(raw != "").then(raw)
+                return text, text, blank
             case FieldType.DIGITS:
-                self.quick = self.careful = self._digits(raw)
                 if field.strip_zeros or field.checks:  # an area code, phone or postal code of zeros is none
-                    self.blank = raw.str.strip_chars("0") == ""
+                    blank = raw.str.strip_chars("0") == ""
+                digits = self._digits(raw)
+                return digits, digits, blank
             case FieldType.INTEGER | FieldType.DECIMAL:
-                self.quick, self.careful = self._number(raw), self._number(stripped)
+                return self._number(raw), self._number(stripped), blank
             case _:
-                self.quick, self.careful = self._temporal(raw), self._temporal(stripped)
                 if field.type is not FieldType.TIME:  # midnight is a time, day zero is no date
-                    self.blank = raw.str.strip_chars(" 0/-:.") == ""
-        self.type_reason = "DATA" if field.type in {FieldType.DATE, FieldType.DATETIME} else "TIPO"
+                    blank = raw.str.strip_chars(" 0/-:.") == ""
+                return self._temporal(raw), self._temporal(stripped), blank
+
+    @property
+    def quick(self) -> pl.Expr:
+        return self._expressions[0]
+
+    @property
+    def careful(self) -> pl.Expr:
+        return self._expressions[1]
+
+    @property
+    def blank(self) -> pl.Expr:
+        return self._expressions[2]
+
+    @cached_property
+    def rules(self) -> list[ValueRule]:
+        """The checks on the converted value, in the order in which faults are told."""
+        return list(self._rules())
 
     @property
     def needs_no_look(self) -> bool:
@@ -206,8 +227,7 @@ class FieldPlan:
             wanted += f", até {field.zero_pad}"
         return f"esperado {wanted}; veio {_shape(value or '')}"
 
-    def rules(self) -> Iterator[ValueRule]:
-        """The checks on the converted value, in the order in which faults are told."""
+    def _rules(self) -> Iterator[ValueRule]:
         field, column = self.field, pl.col(self.name)
         if field.equals is not None:
             raw = pl.col(_raw(self.name)).str.strip_chars(" ")
@@ -255,9 +275,13 @@ class RecordPlan:
         self.fields = [FieldPlan(field, fixed=record.length is not None) for field in record.fields]
         self.names = [plan.name for plan in self.fields]
         self.spans = [(field.name, start, stop) for field, start, stop in record.spans()] if record.length else []
-        self.checks = [(plan, rule) for plan in self.fields for rule in plan.rules()]
         self.schema = {plan.name: plan.dtype for plan in self.fields}
         self._parts: dict[frozenset[int], RecordPlan] = {}
+
+    @property
+    def checks(self) -> list[tuple[FieldPlan, ValueRule]]:
+        """Every check of every field, in the order of the fields."""
+        return [(plan, rule) for plan in self.fields for rule in plan.rules]
 
     def field(self, name: str) -> FieldPlan:
         return self.fields[self.names.index(name)]
@@ -271,7 +295,6 @@ class RecordPlan:
             part.fields = [plan for plan in self.fields if plan.name in names]
             part.names = [plan.name for plan in part.fields]
             part.spans = [span for span in self.spans if span[0] in names]
-            part.checks = [(plan, rule) for plan, rule in self.checks if plan.name in names]
             part.schema = {plan.name: plan.dtype for plan in part.fields}
             self._parts[places] = part
         return self._parts[places]
@@ -334,12 +357,13 @@ def _absent_or_wrong(field: FieldPlan, typed: pl.Series, blank: pl.Series, raw: 
 def _broken_rules(
     plan: RecordPlan, frame: pl.DataFrame, raw: pl.DataFrame
 ) -> Iterator[tuple[FieldPlan, ValueRule, Rows]]:
-    if not plan.checks or not raw.height:
+    checks = plan.checks
+    if not checks or not raw.height:
         return
     constants = [field.name for field in plan.fields if field.field.equals is not None]
     both = frame.hstack([raw[name].alias(_raw(name)) for name in constants]).hstack(_valid_documents(plan, frame))
-    masks = both.select((~rule.good).alias(str(i)) for i, (_, rule) in enumerate(plan.checks))
-    for (field, rule), mask in zip(plan.checks, masks, strict=True):
+    masks = both.select((~rule.good).alias(str(i)) for i, (_, rule) in enumerate(checks))
+    for (field, rule), mask in zip(checks, masks, strict=True):
         if mask.any():
             yield field, rule, mask.fill_null(False).arg_true().to_numpy()
 
@@ -354,9 +378,16 @@ def _valid_documents(plan: RecordPlan, frame: pl.DataFrame) -> list[pl.Series]:
     found = []
     for rule, names in kinds.items():
         values = pl.concat([frame[name] for name in names])
-        good = values.to_frame("value").select(_rule_of_value(rule)).to_series()
+        good = values.to_frame("value").select(_rule_of_value(_narrowed(rule, values))).to_series()
         found += [good.slice(i * frame.height, frame.height).alias(_valid(name, rule)) for i, name in enumerate(names)]
     return found
+
+
+def _narrowed(rule: Rule, values: pl.Series) -> Rule:
+    """The half of the rule that these values need: by far the most documents are CPF, and each rule has many steps."""
+    if rule is Rule.CPF_CNPJ and values.str.len_bytes().max() == 11:
+        return Rule.CPF
+    return rule
 
 
 @lru_cache

@@ -59,7 +59,9 @@ def _mended(frame: pl.DataFrame, rule: Rule) -> pl.DataFrame:
         padded = pl.when(width == 14).then(_VALUE.str.pad_start(14, "0")).otherwise(_VALUE.str.pad_start(11, "0"))
         frame = frame.with_columns(pl.when(digits).then(padded).otherwise(_VALUE).alias("value"))
         frame = frame.with_columns(cpf=_VALUE.str.slice(3))
-        as_cpf = pl.when(_PERSON == "F").then(True).when(_PERSON == "J").then(False).otherwise(_only_a_cpf())
+        told = frame.select((_PERSON == "F") | (_PERSON == "J")).to_series().fill_null(False).all()
+        untold = pl.lit(False) if told else _only_a_cpf()
+        as_cpf = pl.when(_PERSON == "F").then(True).when(_PERSON == "J").then(False).otherwise(untold)
         is_cpf = digits & (length == 14) & _VALUE.str.starts_with("000") & as_cpf
         return frame.select(pl.when(is_cpf).then(pl.col("cpf")).otherwise(_VALUE).alias("value"))
     size = 11 if rule is Rule.CPF else 14

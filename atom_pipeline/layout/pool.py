@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
-KEPT_BUFFERS = 2  # of a kind, to be used again
+KEPT_BUFFERS = 6  # of a kind, to be used again
 
 
 class Pool:

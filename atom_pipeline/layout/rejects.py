@@ -24,6 +24,7 @@ REJECTS_SCHEMA: dict[str, pl.DataType] = {
     "original": pl.String(),
 }
 FLAGS_SCHEMA: dict[str, pl.DataType] = {"linha": pl.UInt32(), "campo": pl.String(), "motivo": pl.String()}
+FEW = 16  # refused rows of a portion
 MOST_OTHERS = 20  # faults told of one row, at most: a shifted line breaks nearly every field
 
 
@@ -80,9 +81,16 @@ def sort_rows(batch: Batch) -> Sorted:
     for fault in refusing:
         refused[fault.rows] = True
     rejects = _rejects(batch, refusing, height) if refused.any() else []
-    return Sorted(
-        frame.filter(pl.Series(~refused)) if rejects else frame, rejects, _flags(batch.lines, flagging, refused)
-    )
+    return Sorted(_without(frame, refused) if rejects else frame, rejects, _flags(batch.lines, flagging, refused))
+
+
+def _without(frame: pl.DataFrame, refused: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """The rows that are not refused. The parts between a few refused ones are not copied."""
+    rows = np.flatnonzero(refused)
+    if len(rows) > FEW:
+        return frame.filter(pl.Series(~refused))
+    edges = np.stack([[0, *(rows + 1)], [*rows, frame.height]], axis=1).tolist()
+    return pl.concat([frame.slice(start, stop - start) for start, stop in edges], rechunk=False)
 
 
 def _flags(lines: Positions, faults: list[Fault], refused: npt.NDArray[np.bool_]) -> pl.DataFrame:

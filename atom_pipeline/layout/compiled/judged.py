@@ -32,7 +32,6 @@ class Judged:
     def __init__(self, fields: Sequence[FieldPlan]) -> None:
         self._fields = fields
         self._kinds = [_kind(plan) for plan in fields]
-        self._reasons = [_reasons(plan) for plan in fields]
         self._kept: dict[tuple[str, bytes], _Judgement] = {}
 
     def recall(self, place: int, cells: list[bytes], rows: Positions) -> tuple[pl.Series, list[Fault]] | None:
@@ -53,12 +52,15 @@ class Judged:
                 where, details = told.setdefault((reason, severity), ([], []))
                 where.append(row)
                 details.append(detail)
-        name, order = self._fields[place].name, self._reasons[place]
+        plan = self._fields[place]
         faults = [
-            Fault(name, reason, severity, np.array(where, dtype=np.int64), details)
+            Fault(plan.name, reason, severity, np.array(where, dtype=np.int64), details)
             for (reason, severity), (where, details) in told.items()
         ]
-        return values, sorted(faults, key=lambda fault: order.index(fault.reason))
+        if len(faults) > 1:
+            order = [plan.type_reason, "OBRIGATORIO", *(rule.reason for rule in plan.rules)]
+            faults.sort(key=lambda fault: order.index(fault.reason))
+        return values, faults
 
     def keep(self, place: int, cells: list[bytes], values: pl.Series, rows: Positions, faults: list[Fault]) -> None:
         """Remember a field's cells: their values, and the faults of the field in those rows."""
@@ -79,8 +81,3 @@ def _kind(plan: FieldPlan) -> str:
     if field.type not in {FieldType.TEXT, FieldType.DIGITS} or field.person_type:
         return ""
     return field.model_dump_json(exclude=_NAMES)
-
-
-def _reasons(plan: FieldPlan) -> list[str]:
-    """The reasons of a field's faults in the order in which they are told."""
-    return [plan.type_reason, "OBRIGATORIO", *(rule.reason for rule in plan.rules())]
