@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -37,7 +38,8 @@ def main() -> None:
         started, used = time.perf_counter(), time.process_time()
         peer.read(made.path, Path(task["target"]), made.layout, accents=made.accents)
         seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "cpu": time.process_time() - used}))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # of what it started, who measures looks
+    print(json.dumps({"seconds": seconds, "cpu": time.process_time() - used, "memory": memory}))
 
 
 if __name__ == "__main__":
