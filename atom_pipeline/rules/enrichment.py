@@ -18,8 +18,9 @@ import polars as pl
 
 from atom_pipeline.rules.groups import unfold
 from atom_pipeline.rules.merge import NEWEST_LAST
+from atom_pipeline.rules.picking import rows_with, rows_without
 from atom_pipeline.rules.received import canonical_rows
-from atom_pipeline.rules.state import ACCEPTED, Ignorada, Rows, Step, in_kind, in_memory, schema, set_aside
+from atom_pipeline.rules.state import ACCEPTED, Ignorada, Rows, Step, empty, in_kind, in_memory, schema, set_aside
 
 ENDERECO = {
     "tipo": pl.String(),
@@ -31,6 +32,9 @@ ENDERECO = {
     "uf": pl.String(),
     "cep": pl.String(),
 }
+
+
+_NONE = empty("ignoradas")
 
 
 def apply_parcelas(
@@ -128,15 +132,20 @@ def _replace_sets(
         return Step({table: previous}, before)
     if isinstance(received, pl.DataFrame):
         received = received.sort(*NEWEST_LAST, nulls_last=False)
-    rows = canonical_rows(received.lazy(), digits)
-    known = rows.join(contratos.lazy().select("contrato"), on="contrato", how="semi", maintain_order="left")
-    has = known.select("contrato").unique().collect(engine="streaming").lazy()
+    rows = received.lazy()
+    came = rows.select(pl.col("contrato").unique(maintain_order=True)).collect(engine="streaming")
+    if not came.equals(canonical := canonical_rows(came, digits)):
+        rows, came = canonical_rows(rows, digits), canonical.unique()
+    strangers = came.join(contratos, on="contrato", how="anti")["contrato"]
+    has = came.filter(pl.col("contrato").is_not_null()).join(contratos, on="contrato", how="semi")
+    known = rows_without(rows, strangers).filter(pl.col("contrato").is_not_null()) if strangers.len() else rows
     dropped = [column for column in ACCEPTED | {"registro": pl.String} if column not in schema(table)]
     after = known.drop(dropped, strict=False).with_columns(pl.lit(day, pl.Date).alias("dia"))
     there = previous.collect_schema()
     if "contrato" in there:
-        kept = previous.lazy().join(has, on="contrato", how="anti", maintain_order="left")
+        known_before = previous.lazy().select(pl.col("contrato").unique()).collect(engine="streaming")
+        kept = rows_with(previous.lazy(), known_before.join(has, on="contrato", how="anti")["contrato"])
         columns = list(dict.fromkeys([*after.collect_schema(), *there]))
         after = pl.concat([kept, after], how="diagonal_relaxed").select(columns)
-    ignoradas = outside_the_base(rows, contratos, day=day, layout_name=layout_name)
+    ignoradas = outside_the_base(rows, contratos, day=day, layout_name=layout_name) if strangers.len() else _NONE
     return Step({table: in_kind(after, previous)}, before, ignoradas=ignoradas.sort("arquivo", "linha"))

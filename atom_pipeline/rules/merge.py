@@ -18,6 +18,7 @@ import polars as pl
 
 from atom_pipeline.errors import ProgramError
 from atom_pipeline.layout.model import Merge
+from atom_pipeline.rules.picking import rows_without
 
 ORIGIN = ("carimbo", "ordem", "arquivo", "linha")
 NEWEST_LAST = ("carimbo", "ordem", "arquivo", "linha")  # later stamp wins, ties by order of arrival, then by line
@@ -110,8 +111,7 @@ def _without_replaced(files: list[pl.LazyFrame], key: Sequence[str], *, whole_fi
     gone = keys.filter(replaced).select("_file", "linha")
     kept: list[pl.LazyFrame] = []
     for place, file in enumerate(files):
-        lines = gone.filter(pl.col("_file") == place)["linha"]
-        kept.append(file.filter(~pl.col("linha").is_in(lines.implode())) if lines.len() else file)
+        kept.append(rows_without(file, gone.filter(pl.col("_file") == place)["linha"]))
     return kept
 
 

@@ -14,6 +14,7 @@ from atom_pipeline.calendar import block_window, released_on
 from atom_pipeline.identity import canonical_document, id_crm
 from atom_pipeline.portfolio import BlockBy, Portfolio
 from atom_pipeline.rules.changes import changed_fields
+from atom_pipeline.rules.picking import rows_with, rows_without
 from atom_pipeline.rules.received import Received, newest_rows
 from atom_pipeline.rules.state import (
     TABLES,
@@ -64,10 +65,12 @@ def _gathered(rows: pl.LazyFrame, places: pl.Series) -> pl.LazyFrame:
     """The rows at these places, in this order; nothing is read when it is the order in which they are."""
     if not places.is_sorted():
         return rows.collect()[places].lazy()
-    if places.len() == rows.select(pl.len()).collect().item():
+    count = rows.select(pl.len()).collect().item()
+    if places.len() == count:
         return rows
-    wanted = places.alias("lugar").to_frame().lazy()
-    return rows.with_row_index("lugar").join(wanted, on="lugar", how="semi", maintain_order="left").drop("lugar")
+    left_out = pl.int_range(0, count, dtype=pl.UInt32(), eager=True).alias("lugar").to_frame()
+    left_out = left_out.join(places.alias("lugar").to_frame(), on="lugar", how="anti")
+    return rows_without(rows.with_row_index("lugar"), left_out["lugar"]).drop("lugar")
 
 
 def _facts(places: pl.DataFrame, contratos: pl.DataFrame, day: date, portfolio: Portfolio) -> pl.DataFrame:
@@ -151,7 +154,8 @@ def _new_cadastro(cadastro: pl.LazyFrame, used: pl.LazyFrame, day: date) -> pl.L
     rows = used.with_columns(pl.lit(day, pl.Date).alias("dia"))
     fields = {name: dtype for name, dtype in rows.collect_schema().items() if name not in ("layout", "ordem")}
     fields |= {name: dtype for name, dtype in cadastro.collect_schema().items() if name not in fields}
-    kept = cadastro.join(rows.select("contrato"), on="contrato", how="anti", maintain_order="left")
+    stays = cadastro.select("contrato").join(rows.select("contrato"), on="contrato", how="anti").collect()
+    kept = rows_with(cadastro, stays["contrato"])
     columns = list(schema("cadastro", fields))
     # Both parts are in order, and so is the whole: to sort a million rows of 280 columns again takes ten seconds.
     return pl.concat([kept, rows.drop("layout", "ordem")], how="diagonal_relaxed").select(columns)
