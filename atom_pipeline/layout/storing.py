@@ -14,9 +14,10 @@ from typing import BinaryIO
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from atom_pipeline.layout.model import Layout, Record, Version
+from atom_pipeline.layout.model import Layout, Merge, Record, Version
 from atom_pipeline.layout.outcome import FileOutcome, Findings, refuse_too_many
 from atom_pipeline.layout.reading import FileReader, by_some_version
+from atom_pipeline.layout.repeated import lines_replaced
 from atom_pipeline.layout.schema import LINE, RECORD, in_shape, polars_schema
 from atom_pipeline.parquet import sink_table
 
@@ -68,12 +69,20 @@ def spool_file(
     """Read a file as ``read_file`` does and leave its accepted rows in ``target``, as the lake writes its tables.
 
     ``added`` are columns of one value for the whole file, ``shape`` the columns wanted: those of another version than
-    the file's are null. Raises FileRefused as ``read_file`` does: ``target`` is of no use then.
+    the file's are null. Of a layout whose later row holds, rows may be left out that a later one of the file replaces;
+    they count as accepted. Raises FileRefused as ``read_file`` does: ``target`` is of no use then.
     """
 
     def store(version: Version | None) -> FileOutcome:
         with FileReader(layout, source, name=name, day=day, excel=excel, version=version) as reader:
-            outcome = _Spooling(reader, added, shape).store(target)
+            replaced = None
+            if isinstance(source, Path) and layout.merge is Merge.LATEST_PER_KEY and layout.unique == "flag":
+                replaced = lines_replaced(source, layout, reader.version)
+            spooling = _Spooling(reader, added, shape, replaced)
+            outcome = spooling.store(target)
+        if spooling.leaves_out_too_much():
+            with FileReader(layout, source, name=name, day=day, excel=excel, version=version) as reader:
+                outcome = _Spooling(reader, added, shape, None).store(target)
         refuse_too_many(outcome)
         return outcome
 
@@ -156,9 +165,26 @@ class _Storing:
 class _Spooling(_Storing):
     """One file on its way to the table of its day, in that table's columns and written as the lake does."""
 
-    def __init__(self, reader: FileReader, added: Sequence[pl.Expr], shape: dict[str, pl.DataType]) -> None:
+    def __init__(
+        self, reader: FileReader, added: Sequence[pl.Expr], shape: dict[str, pl.DataType], replaced: pl.Series | None
+    ) -> None:
         super().__init__(reader)
         self._added, self._shape = added, shape
+        self._replaced = replaced if replaced is not None and replaced.len() else None
+
+    def leaves_out_too_much(self) -> bool:
+        """Whether a row was left out that no accepted row further down replaces."""
+        if self._replaced is None:
+            return False
+        parts = [frame for frames in self._keys.values() for frame in frames]
+        rows = pl.concat(parts, how="diagonal").sort(LINE)
+        one = pl.struct(self._reader.layout.key)
+        left_out = rows.filter(one.is_last_distinct() & pl.col(LINE).is_in(self._replaced.implode()))
+        return left_out.height > 0
+
+    def _together(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
+        whole = super()._together(frames)
+        return whole if self._replaced is None else whole.filter(~pl.col(LINE).is_in(self._replaced.implode()))
 
     def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
         sink_table(in_shape(rows.with_columns(self._added), self._shape), target)

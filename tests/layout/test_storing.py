@@ -8,9 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.model import Layout
+from atom_pipeline.layout.schema import polars_schema
 from atom_pipeline.layout.storing import read_to_parquet, spool_file
 from tests.layout.small_layouts import DAY, delimited, fixed, layout_of, read, with_ends
 from tests.layout.test_composed_files import FILE, LOTS, file_of, recounted
@@ -136,3 +139,45 @@ def test_a_file_of_the_older_version_is_stored_by_it(tmp_path: Path) -> None:
     outcome = read_to_parquet(BOTH, io.BytesIO(OLD_FILE), tmp_path / "x.parquet", name="x", day=day)
     assert outcome.version.since == date(2026, 1, 1)
     assert pl.read_parquet(tmp_path / "x.parquet")["codigo"].to_list() == ["A001", "A002"]
+
+
+LATEST = fixed(
+    {"name": "k", "width": 3},
+    {"name": "a", "width": 2},
+    {"name": "n", "width": 4, "type": "integer"},
+    key=["k", "a"], unique="flag", merge="latest_per_key", max_rejects=1,
+)  # fmt: skip
+
+
+def spooled(content: bytes, folder: Path) -> tuple[pl.DataFrame, int]:
+    """The rows on their way to a table and how many were accepted."""
+    source = folder / "arquivo"
+    source.write_bytes(content)
+    shape = polars_schema(LATEST, LATEST.versions[0])
+    outcome = spool_file(LATEST, source, folder / "y.parquet", name="arquivo", day=DAY, shape=shape)
+    reading = read(LATEST, content)
+    assert (outcome.rows_accepted, outcome.refused_by_reason) == (reading.rows_accepted, reading.refused_by_reason)
+    assert outcome.flags.equals(reading.flags)
+    return pl.read_parquet(folder / "y.parquet"), outcome.rows_accepted
+
+
+def test_a_row_that_a_later_one_replaces_is_not_stored_and_counts_as_accepted(tmp_path: Path) -> None:
+    content = b"abcxx0001\r\nabdxx0002\r\nabcxx0003\r\nabcxy0004"
+    rows, accepted = spooled(content, tmp_path)
+    assert (rows["n"].to_list(), accepted) == ([2, 3, 4], 4)
+
+
+def test_a_row_stays_where_the_one_that_would_replace_it_was_refused(tmp_path: Path) -> None:
+    rows, accepted = spooled(b"abcxx0001\nabdxx0002\nabcxx00x3\n", tmp_path)
+    assert (rows["n"].to_list(), accepted) == ([1, 2], 2)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc "), st.sampled_from("xy"), st.sampled_from("12x")), max_size=8))
+def test_of_every_key_the_last_accepted_row_is_stored(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str, str]]
+) -> None:
+    content = b"".join(f"{k:<3}{a:<2}000{n}\n".encode() for k, a, n in lines)
+    rows, _ = spooled(content, tmp_path_factory.mktemp("arquivos"))
+    whole = read(LATEST, content).frame()
+    last = whole.unique(["k", "a"], keep="last", maintain_order=True)
+    assert rows.unique(["k", "a"], keep="last", maintain_order=True).equals(last)
