@@ -8,15 +8,13 @@ from datetime import date
 import polars as pl
 
 from atom_pipeline.errors import FileRefused
-from atom_pipeline.layout.model import FixedFormat, RecordRole, Version
 from atom_pipeline.layout.one_record import Cell, read_record
 from atom_pipeline.retention import Part
 from atom_pipeline.why.life import Event
+from resources.even_lines import has_even_lines
 from resources.ledger_records import FileRecord
 from resources.retention import was_pruned
 from resources.runtime import PortfolioRuntime
-
-_OF_ANOTHER_LENGTH = frozenset({"TAMANHO", "REGISTRO_DESCONHECIDO"})  # reasons that a line is refused for
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def record_of(runtime: PortfolioRuntime, event: Event) -> NamedRecord | None:
         fault = "the file is no longer kept" if gone else "the archive has lost the file: see `atom verify`"
     else:
         try:
-            even = _is_even(runtime, file, layout.version_on(file.day))
+            even = has_even_lines(runtime, file, layout.version_on(file.day))
             found = read_record(layout, path, event.linha, name=file.name, day=file.day, excel=file.excel, even=even)
         except FileRefused as refused:
             fault = str(refused)
@@ -59,24 +57,6 @@ def record_of(runtime: PortfolioRuntime, event: Event) -> NamedRecord | None:
     return NamedRecord(
         file.name, event.linha, file.layout, record, [cell for cell in cells if _says_something(cell)], fault
     )
-
-
-def _is_even(runtime: PortfolioRuntime, file: FileRecord, version: Version) -> bool:
-    """Whether every line of a file has the one length of its layout's records, by what reading it gave.
-
-    No line had another length or was of no record type, and the lines that were read make up the file's size, header
-    and trailer counted or not.
-    """
-    lengths = {record.length for record in version.records}
-    loads = [one.load for one in runtime.ledger.loads(file.day, file.layout) if one.file.id == file.id]
-    if not isinstance(version.format, FixedFormat) or len(lengths) != 1 or not loads:
-        return False
-    load, length = loads[0], lengths.pop() or 0
-    if not _OF_ANOTHER_LENGTH.isdisjoint(load.refused_by_reason):
-        return False
-    ends = sum(record.role is not RecordRole.DETAIL for record in version.records)
-    lines = range(load.rows_read, load.rows_read + ends + 1)
-    return any(file.size + last == many * (length + width) for many in lines for width in (1, 2) for last in (0, width))
 
 
 def _says_something(cell: Cell) -> bool:

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -400,12 +401,14 @@ def _discard(server: Transport, path: str) -> None:
 def _copy(source: Reader, target: Writer | BinaryIO, limit: int | None = None) -> tuple[int, str]:
     """Copy a stream; returns bytes and SHA-256. Stops one block after ``limit`` bytes."""
     digest, size = hashlib.sha256(), 0
-    while block := source.read(BLOCK):
-        digest.update(block)
-        size += len(block)
-        target.write(block)
-        if limit is not None and size > limit:
-            break
+    with ThreadPoolExecutor(1) as beside:  # a block is hashed while it is written
+        while block := source.read(BLOCK):
+            hashed = beside.submit(digest.update, block)
+            size += len(block)
+            target.write(block)
+            hashed.result()
+            if limit is not None and size > limit:
+                break
     return size, digest.hexdigest()
 
 

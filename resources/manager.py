@@ -116,9 +116,16 @@ def manager_before(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
 
 
 def desired(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
-    """What Manager should have (atom_pipeline.waves.DESIRED): the day's mailing, each row with its hash."""
-    mailing = runtime.lake.read(MAILING, day)
-    return mailing.select("contrato", "id_crm", conteudo=content_hash(mailing)).cast(DESIRED)
+    """What Manager should have (atom_pipeline.waves.DESIRED): the day's mailing, each row with its hash.
+
+    A day asks several times, and a million hashes take seconds: those of the last mailing are kept.
+    """
+    sha256 = runtime.lake.sha256(MAILING, day)
+    if runtime.desired is None or runtime.desired[0] != sha256:
+        mailing = runtime.lake.read(MAILING, day)
+        rows = mailing.select("contrato", "id_crm", conteudo=content_hash(mailing)).cast(DESIRED)
+        runtime.desired = (sha256, rows)
+    return runtime.desired[1]
 
 
 def content_hash(frame: pl.DataFrame) -> pl.Series:

@@ -50,6 +50,8 @@ from resources.postgres import database, engine
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from atom_pipeline.sql import Database
 
 Clock = Callable[[], datetime]
@@ -93,6 +95,8 @@ class PortfolioRuntime:
     postgres_url: str = field(default="", repr=False)
     others: tuple[Catalogue, ...] = field(default=(), repr=False)  # portfolios that share the drop
     models: Database | None = field(default=None, repr=False)  # where a run has its models computed; else each alone
+    # the hash of the mailing that was looked at last, and what it says that Manager should have: see ``manager``
+    desired: tuple[str, pl.DataFrame] | None = field(default=None, repr=False)
 
     @property
     def portfolio(self) -> Portfolio:
