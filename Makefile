@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # One more than there are cores: the tests from the outside wait for a daemon's clock most of the time.
 WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
-FAULTS := tests/faults tests/outside
+FAULTS := tests/outside tests/faults
+# Tests start many processes, each of which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test faults check bench docs clean
 

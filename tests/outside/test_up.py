@@ -1,6 +1,6 @@
 """`atom up` from the outside: the UI's own API, a range made again from it, kills, a proxy with a login, Ctrl-C.
 
-What a kill leaves is looked at more closely in ``test_recovery``; days made by the sensors are in ``tests/outside``.
+What a kill leaves is looked at more closely in ``test_recovery``; days made by the sensors are beside this.
 """
 
 from __future__ import annotations
