@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import dagster as dg
 import polars as pl
 from dagster._core.event_api import EventRecordsResult
 from dagster._core.storage.event_log import InMemoryEventLogStorage
+from databases import Ledgers
 from sqlalchemy import Connection
 
 from assets.build import build_defs, job_name
@@ -235,6 +237,25 @@ def agency(
             (portfolio,) = portfolios
         runtime = portfolios[portfolio]
         yield Agency(runtime, definitions(settings, clock), instance, moment, stopped=now is not None)
+
+
+@dataclass(frozen=True)
+class KeptDays:
+    """A home and a ledger as an agency's days left them, for many tests to go on from."""
+
+    home: Path
+    ledger_url: str
+
+    @contextmanager
+    def taken_up(self, home: Path, ledgers: Ledgers) -> Iterator[Agency]:
+        """An agency that goes on from these days, with a copy of its own."""
+        shutil.copytree(self.home, home, dirs_exist_ok=True)
+        url = ledgers.lend_copy(self.ledger_url)
+        try:
+            with agency(home, url) as one:
+                yield one
+        finally:
+            ledgers.give_back(url)
 
 
 def client(contrato: str, cpf: str = ANA, **values: Any) -> dict[str, Any]:

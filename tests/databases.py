@@ -55,6 +55,10 @@ class Ledgers:
             return self.free.pop()
         return create_database(self.maintenance_url, f"ledger_{uuid4().hex}", template="migrated")
 
+    def lend_copy(self, url: str) -> str:
+        """URL of a database with all that another one holds, to which nobody is connected; ``give_back`` empties it."""
+        return create_database(self.maintenance_url, f"ledger_{uuid4().hex}", template=str(make_url(url).database))
+
     def give_back(self, url: str) -> None:
         """End whoever is connected and empty the tables; a database that has other tables by now is dropped."""
         server = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")

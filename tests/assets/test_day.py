@@ -9,7 +9,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from agency import ANA, BIA, CAIO, DORA, ZONE, Agency, agency, checks, client, failures
+from agency import ANA, BIA, CAIO, DORA, ZONE, Agency, KeptDays, agency, checks, client, failures
+from databases import Ledgers
 
 from assets.common import asset_key
 
@@ -21,6 +22,22 @@ PORTFOLIO = "banco_pan_veiculos"
 @pytest.fixture
 def house(tmp_path: Path, ledger_url: str) -> Iterator[Agency]:
     with agency(tmp_path, ledger_url) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def monday(tmp_path_factory: pytest.TempPathFactory, ledgers: Ledgers) -> Iterator[KeptDays]:
+    """Monday with its remessa, an empty acordos file and a batimento of all."""
+    home, url = tmp_path_factory.mktemp("monday"), ledgers.lend()
+    with agency(home, url) as one:
+        first_day(one)
+    yield KeptDays(home, url)
+    ledgers.give_back(url)
+
+
+@pytest.fixture
+def after_monday(monday: KeptDays, tmp_path: Path, ledgers: Ledgers) -> Iterator[Agency]:
+    with monday.taken_up(tmp_path, ledgers) as one:
         yield one
 
 
@@ -78,8 +95,8 @@ def test_a_first_day_fills_the_base_and_sends_the_carga(house: Agency) -> None:
     assert [line.split(";")[2] for line in lines[1:]] == [C1, C2, C3]
 
 
-def test_a_day_run_twice_gives_the_same_bytes_and_sends_nothing_more(house: Agency) -> None:
-    first_day(house)
+def test_a_day_run_twice_gives_the_same_bytes_and_sends_nothing_more(after_monday: Agency) -> None:
+    house = after_monday
     base = house.runtime.ledger.base(MON)
     sent = house.sent()
     result = house.run(MON)
@@ -103,8 +120,8 @@ def made_of(result: dg.ExecuteInProcessResult, table: str, column: str) -> list[
     return [(dep.asset_key, dep.column_name) for dep in lineage.deps_by_column[column]]
 
 
-def test_an_acordo_blocks_at_once_and_the_fourth_day_returns_as_a_new_row(house: Agency) -> None:
-    first_day(house)
+def test_an_acordo_blocks_at_once_and_the_fourth_day_returns_as_a_new_row(after_monday: Agency) -> None:
+    house = after_monday
     for day in (TUE, WED, THU, FRI, NEXT_MON):
         remessa(house, day, *ALL, hour="193000")
         acordos(house, day, (C1, "900"))  # a standing list
@@ -179,8 +196,8 @@ def test_a_day_refuses_while_an_earlier_one_has_files_and_no_base(house: Agency)
     assert house.runtime.ledger.base(TUE) is None
 
 
-def test_a_late_acordos_file_for_yesterday_makes_both_days_again(house: Agency) -> None:
-    first_day(house)
+def test_a_late_acordos_file_for_yesterday_makes_both_days_again(after_monday: Agency) -> None:
+    house = after_monday
     remessa(house, TUE, *ALL, hour="193000")
     house.make(TUE)
     assert house.situacoes(TUE)[C1] == "ATIVO"
@@ -195,8 +212,8 @@ def test_a_late_acordos_file_for_yesterday_makes_both_days_again(house: Agency) 
     assert house.table("ignoradas", TUE)["motivo"].to_list() == ["IGNORADO_BLOQUEIO"]
 
 
-def test_a_file_out_of_layout_is_refused_whole_and_the_base_is_as_before(house: Agency) -> None:
-    first_day(house)
+def test_a_file_out_of_layout_is_refused_whole_and_the_base_is_as_before(after_monday: Agency) -> None:
+    house = after_monday
     house.put_bytes("20261109_200000_remessa_528_out.528", b"0 not a remessa\r\n" * 3)
     house.collect()
     result = house.run(TUE)
@@ -234,8 +251,8 @@ def test_a_name_no_layout_knows_is_reported_and_left(house: Agency) -> None:
     assert [one.name for one in house.runtime.ledger.unknown_files()] == ["leia-me.txt"]
 
 
-def test_one_asset_made_again_leaves_the_base_as_it_was(house: Agency) -> None:
-    first_day(house)
+def test_one_asset_made_again_leaves_the_base_as_it_was(after_monday: Agency) -> None:
+    house = after_monday
     before = house.runtime.ledger.base(MON)
     assert house.run(MON, only=[asset_key(PORTFOLIO, "recebido", "remessa_assessoria")]).success
     assert house.run(MON, only=[asset_key(PORTFOLIO, "etapa_remessa"), asset_key(PORTFOLIO, "cadastro")]).success
@@ -263,8 +280,8 @@ def test_do_not_send_is_obeyed_and_the_last_word_counts(house: Agency) -> None:
     assert house.sent() == ["mailing_banco_pan_veiculos_20261109_01_carga.csv"]
 
 
-def test_a_past_day_is_made_again_and_sends_nothing(house: Agency) -> None:
-    first_day(house)
+def test_a_past_day_is_made_again_and_sends_nothing(after_monday: Agency) -> None:
+    house = after_monday
     remessa(house, TUE, *ALL, client(C4, DORA), hour="193000")
     acordos(house, TUE)
     batimento(house, TUE, C1, C2, C3, C4)
@@ -292,8 +309,8 @@ def test_before_its_deadline_the_carga_waits_and_after_it_goes_with_what_there_i
         assert "acordos" in late.runtime.ledger.waves(MON)[0].note
 
 
-def test_a_file_that_comes_while_the_day_is_made_leaves_it_stale_and_never_half_used(house: Agency) -> None:
-    first_day(house)
+def test_a_file_that_comes_while_the_day_is_made_leaves_it_stale_and_never_half_used(after_monday: Agency) -> None:
+    house = after_monday
     late = house.put("exclusao_retirada", "20261108_200000_baixa_528_out.528", [{"contrato": C1}], day=MON)
     assert late.exists()
     house.collect()
@@ -353,8 +370,8 @@ def test_a_mailing_of_a_day_that_is_over_goes_whole_or_not_at_all(tmp_path: Path
         assert late.sent() == []
 
 
-def test_a_day_of_which_nothing_came_sends_no_mailing(house: Agency) -> None:
-    first_day(house)
+def test_a_day_of_which_nothing_came_sends_no_mailing(after_monday: Agency) -> None:
+    house = after_monday
     sent = house.sent()
     assert house.run(TUE).success
     assert house.sent() == sent
