@@ -234,9 +234,8 @@ class DelimitedDecoder:
 
     def _split(self, index: int, block: Block, rows: Positions) -> pl.DataFrame:
         """Lines that all have the right number of delimiters and no quote, to columns."""
-        text = block.text if len(rows) == block.height else block.text.gather(rows)
         raw = pl.read_csv(
-            io.BytesIO(text.str.join("\n").item().encode()),
+            io.BytesIO(_as_utf8(block, rows)),
             has_header=False,
             new_columns=self._order[index],
             separator=self._shape.delimiter,
@@ -256,6 +255,14 @@ class DelimitedDecoder:
         return raw.with_columns(
             pl.col(name).str.replace(NEUTRALIZED, "$1") for name, is_quoted in quoted.items() if is_quoted
         )
+
+
+def _as_utf8(block: Block, rows: Positions) -> bytes:
+    """Some lines of a block in UTF-8, each with its line break. Lines that stand together are not cut apart first."""
+    if rows[-1] - rows[0] + 1 == len(rows):
+        data = block.array[block.starts[rows[0]] : block.ends[rows[-1]]].tobytes()
+        return data if block.ascii or block.encoding == "utf-8" else data.decode(block.encoding).encode()
+    return b"".join([block.text.gather(rows).str.join("\n").item().encode(), b"\n"])
 
 
 def column_order(plan: RecordPlan, cells: list[str], name: str, line: int) -> list[str]:
