@@ -8,6 +8,7 @@ blank and an absent date is zeros (blank where the date has separators).
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -22,6 +23,7 @@ from atom_pipeline.layout.model import DelimitedFormat, Field, FieldType, FixedF
 from atom_pipeline.layout.schema import LINE, RECORD, field_type
 
 _FORMULA = r"^'*[=+\-@\t\r]"  # what a spreadsheet would run, with any apostrophes already before it
+_IN_NUMBERS = "0123456789+-.,/: T"  # what may stand in numbers, dates and times
 _SIGNED_DIGITS = r"^\+[0-9]+$"  # a phone with its country code is no formula
 
 
@@ -78,6 +80,28 @@ class RecordRenderer:
                 f"{self.record.name}: row {row_of(row)}, field {field.name}: the value is no {field.type.value}"
             )
         return pl.lit(cast).alias(field.name)
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether ``rows`` can write this record: several columns, and no mark of the format can stand in a number."""
+        if isinstance(self.shape, FixedFormat) or len(self.fields) == 1:
+            return False
+        written = _IN_NUMBERS + "".join(field.suffix for field in self.fields)
+        return not any(mark in written for mark in (self.shape.delimiter, self.shape.quote) if mark)
+
+    def rows(self, typed: pl.DataFrame, newline: str, row_of: Callable[[int], int]) -> bytes:
+        """The same as ``lines`` in a delimited file, each with its line break, in UTF-8, by Polars' writer."""
+        assert not isinstance(self.shape, FixedFormat)
+        self._refuse(typed, [doubt for field in self.fields for doubt in self._doubts_of_value(field)], row_of)
+        cells = typed.select(
+            pl.col(field.name) if _is_its_text(field) else self._text(field).alias(field.name) for field in self.fields
+        )
+        self._refuse(cells, list(self._doubts_of_cell()), row_of)
+        out = io.BytesIO()
+        self._guarded(cells, self.shape).write_csv(
+            out, include_header=False, separator=self.shape.delimiter, line_terminator=newline, quote_style="never"
+        )
+        return out.getvalue()
 
     def lines(self, typed: pl.DataFrame, row_of: Callable[[int], int]) -> pl.Series:
         """One text per row, without line break. Raises RecordError naming row and field of what does not fit."""
@@ -199,7 +223,8 @@ class RecordRenderer:
             if names:
                 cells = cells.with_columns(pl.when(risky).then("'" + column).otherwise(column).name.keep())
         special = [mark for mark in (shape.delimiter, shape.quote) if mark]
-        found = cells.select(pl.all().str.contains_any(special).any()).row(0, named=True)
+        looked_at = texts if self.by_rows else cells.columns  # nothing else can hold a mark
+        found = cells.select(pl.col(looked_at).str.contains_any(special).any()).row(0, named=True) if looked_at else {}
         names = [name for name, is_special in found.items() if is_special]
         if names and not shape.quote:
             raise RecordError(f"{self.record.name}: field {names[0]} holds the delimiter, and the layout has no quote")
@@ -209,6 +234,15 @@ class RecordRenderer:
             needs = column.str.contains_any(special)
             cells = cells.with_columns(pl.when(needs).then(quoted).otherwise(column).name.keep())
         return cells
+
+
+def _is_its_text(field: Field) -> bool:
+    """Whether a value stands in a delimited file as Polars writes it."""
+    if field.equals is not None:
+        return False
+    if field.type is FieldType.INTEGER:
+        return field.signed != "trailing" and not (field.decimal_mark or field.thousands_mark or field.suffix)
+    return field.type is FieldType.TEXT or (field.type is FieldType.DIGITS and not field.zero_pad)
 
 
 def _as_constant(field: Field, record: Record) -> Field:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.errors import RecordError
+from atom_pipeline.layout.blocks import positions_of
 from atom_pipeline.layout.characters import count_between
 from atom_pipeline.layout.composing import Composer
 from atom_pipeline.layout.model import DelimitedFormat, Layout, Record, RecordRole
@@ -33,7 +34,6 @@ Records = pl.DataFrame | Mapping[str, pl.DataFrame]
 SLICE_BYTES = 32 * 1024 * 1024  # text made in one go, about
 _COPIED = 1024 * 1024
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
-_UTF8_C1 = re.compile(b"\xc2[\x80-\x9f]|\xef\xbf\xbd")
 _PLACE = "lugar:"  # a row's place in a slice
 
 
@@ -227,6 +227,10 @@ class LayoutWriter:
             if not self._composer.plain:
                 self._write_composed(part, names, told_by)
                 continue
+            if not told_by and self._composer.renderers[names[0]].by_rows:
+                self._emit_rows(names[0], part)
+                self._rows += part.height
+                continue
             lines = [self._lines(name, part, told_by) for name in names if not told_by or (part[told_by] == name).any()]
             whole = lines[0] if len(lines) == 1 else pl.concat(lines).sort(_PLACE)
             self._emit_lines(whole["text"], part)
@@ -255,11 +259,24 @@ class LayoutWriter:
         self._composer.count(name, typed)
         return pl.DataFrame({_PLACE: places, "text": renderer.lines(typed, lambda row: first + int(places[row]))})
 
+    def _emit_rows(self, name: str, part: pl.DataFrame) -> None:
+        """Write the rows of one delimited record type."""
+        renderer, first = self._composer.renderers[name], self._rows + 1
+        typed = renderer.typed(part, lambda row: first + row)
+        self._composer.count(name, typed)
+        text = renderer.rows(typed, self._newline.decode(), lambda row: first + row)
+        self._emit_text(text, part, part.height)
+
     def _emit_lines(self, lines: pl.Series, part: pl.DataFrame) -> None:
-        """Encode the lines of a slice of records and write them. RecordError for what may not stand in a file."""
-        text = lines.str.join(self._newline.decode()).item()
+        """Write the lines of a slice of records."""
+        text: bytes = lines.str.join(self._newline.decode()).cast(pl.Binary).item()
+        self._emit_text(text + self._newline, part, len(lines))
+
+    def _emit_text(self, data: bytes, part: pl.DataFrame, lines: int) -> None:
+        """Encode lines and write them. Raises RecordError for what may not stand in a file."""
         try:
-            data = text.encode(self._shape.encoding) + self._newline
+            if self._shape.encoding != "utf-8" and not data.isascii():
+                data = data.decode().encode(self._shape.encoding)
         except UnicodeEncodeError as error:
             message = f"has a character that {self._shape.encoding} does not know"
             raise self._culprit(part, lambda value: _not_encodable(value, self._shape.encoding), message) from error
@@ -267,7 +284,7 @@ class LayoutWriter:
         controls = count_between(array, 0, 32)
         if isinstance(self._shape, DelimitedFormat) and self._shape.delimiter == "\t":
             controls -= data.count(b"\t")
-        breaks = len(self._newline) * len(lines)
+        breaks = len(self._newline) * lines
         if controls != breaks or b"\x7f" in data or _has_c1(data, array, self._shape.encoding):
             message = "holds a line break or another control character"
             raise self._culprit(part, lambda value: bool(_CONTROL.search(value)), message)
@@ -307,7 +324,7 @@ def _has_c1(data: bytes, array: npt.NDArray[np.uint8], encoding: str) -> bool:
         return False
     if encoding == "latin-1":
         return count_between(array, 0x80, 32) > 0
-    return _UTF8_C1.search(data) is not None
+    return bool((array[positions_of(array, 0xC2) + 1] < 0xA0).any()) or b"\xef\xbf\xbd" in data
 
 
 def write_file(

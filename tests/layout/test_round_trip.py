@@ -18,6 +18,7 @@ from atom_pipeline.layout.checks import DDDS, UFS
 from atom_pipeline.layout.document import load_layout
 from atom_pipeline.layout.model import DelimitedFormat, Field, FieldType, FixedFormat, Layout, Record, Rule
 from atom_pipeline.layout.records import records_from_csv, records_to_csv
+from atom_pipeline.layout.render import RecordRenderer
 from atom_pipeline.layout.schema import field_type
 from tests.layout.small_layouts import DAY, delimited, fixed, read, values, with_ends, written
 
@@ -188,6 +189,19 @@ GROUPED = [field for field in EVERY_TYPE if field["name"] != "saldo"]  # groupin
 def test_every_type_goes_both_ways_in_every_format(layout: Layout, data: st.DataObject) -> None:
     version = layout.version_on(DAY)
     both_ways(layout, {record.name: data.draw(rows_of(record, layout, version.format)) for record in version.details})
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data(), formulas=st.sampled_from(["keep", "neutralize"]))
+def test_rows_written_at_once_are_those_written_cell_by_cell(data: st.DataObject, formulas: str) -> None:
+    layout = delimited(*EVERY_TYPE, encoding="utf-8", formulas=formulas)
+    version = layout.version_on(DAY)
+    frame = data.draw(rows_of(version.details[0], layout, version.format))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RecordRenderer, "by_rows", False)
+        one_by_one = written(layout, frame)
+    assert RecordRenderer(version.details[0], version.format).by_rows
+    assert written(layout, frame) == one_by_one
 
 
 def test_a_time_of_midnight_and_a_day_without_one_come_back() -> None:
