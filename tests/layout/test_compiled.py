@@ -145,6 +145,27 @@ def test_every_kind_of_field_is_read_as_by_the_expressions(seed: int, encoding: 
     assert [(one.field, one.reason, one.severity, one.rows.tolist(), one.details) for one in found.faults] == told
 
 
+def test_memory_that_is_used_again_leaves_nothing_behind() -> None:
+    draw = random.Random(7)
+    plan = RecordPlan(EVERY.versions[-1].records[0])
+    decoder = QuickDecoder(plan, "latin-1")
+    for share in (1, 0, 0.5, 0.02, 0):  # of the cells that are not blank
+        lines = [
+            "".join(
+                cell(draw, right, facts["width"]) if draw.random() < share else " " * facts["width"]
+                for facts, right in KINDS.values()
+            )
+            for _ in range(150)
+        ]
+        block = BlockReader(io.BytesIO("\n".join(lines).encode("latin-1")), "latin-1", name="x").next_block()
+        assert block is not None
+        rows = np.arange(block.height)
+        found = decoder.decode(block, rows).frame
+        assert found.rows() == decode_block(plan, block, rows).frame.rows()
+        assert found.reverse().rechunk().rows() == found.rows()[::-1]
+        del found
+
+
 def test_the_loops_themselves_read_nearly_every_kind_of_field() -> None:
     decoder = QuickDecoder(RecordPlan(EVERY.versions[-1].records[0]), "latin-1")
     left = {list(KINDS)[place] for place in decoder.left}
