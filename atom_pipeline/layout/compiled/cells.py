@@ -5,7 +5,7 @@ Only what a ``Program`` says is usual is read here; every other cell is left emp
 
 Lines are taken 64 at a time, a tile, and field by field. A field that is blank in a whole tile, or has its ink at the
 same places in all lines, is seen at once. The loops over a tile return, beside where text ends, two words of a bit per
-line: which cells have a value, and which are in doubt. What has no value is zeros: memory is used again as it is.
+line: which cells have a value, and which are in doubt. Outputs are zeros before.
 """
 
 from __future__ import annotations
@@ -76,12 +76,6 @@ def _passes(out: Bytes, start: int, stop: int, row: Numbers, tables: Tables) -> 
 def _is_constant(data: Bytes, start: int, stop: int, row: Numbers, sets: Sets) -> bool:
     """Whether a cell is what it must always be, where it must."""
     return row[_CONSTANT] < 0 or in_set(data, start, stop, row[_CONSTANT], sets)
-
-
-@small
-def _clear(values: Numbers, count: int) -> None:
-    for i in range(count):
-        values[i] = 0
 
 
 @part
@@ -360,17 +354,7 @@ def read_tiles(
             row = moved(fields, f * COLUMNS)
             op, slot = row[_OP], row[_SLOT]
             how = alike(some, every, row[_START], row[_STOP])
-            place = slot * height + first
             if how == BLANK_ALL and not row[_REQUIRED] and row[_CONSTANT] < 0:
-                if op <= _DOCUMENT_OP:
-                    _clear(moved(views, 2 * place), 2 * size)
-                elif op == _DECIMAL:
-                    _clear(moved(decimals, 2 * place), 2 * size)
-                elif op == _DATE:
-                    _clear(moved(days, place), size)
-                else:
-                    _clear(moved(wholes, place), size)
-                valid[f * tiles + tile] = _NONE
                 continue
             start, stop = trimmed(some, row[_START], row[_STOP])
             for r in range(size):
@@ -381,7 +365,7 @@ def read_tiles(
             bits, doubtful = _NONE, _NONE
             known = moved(seen[0], f << SEEN_CELLS)
             if op <= _DOCUMENT_OP:
-                base, end, out = bases[slot], cursors[slot], moved(views, 2 * place)
+                base, end, out = bases[slot], cursors[slot], moved(views, 2 * (slot * height + first))
                 if op == _DIGITS:
                     end, bits, doubtful = _digits(
                         data, these, size, spans, row, text, base, end, out, spelling, tables, known
@@ -395,12 +379,6 @@ def read_tiles(
                 else:
                     end, bits = _texts(data, these, size, spans, text, base, end, out, spelling, plain)
                 cursors[slot] = end
-                missing = ~bits & (_ALL >> np.uint64(TILE - size))
-                while missing:
-                    r = trailing_zeros(missing)
-                    out[2 * r] = _NONE
-                    out[2 * r + 1] = _NONE
-                    missing &= missing - _ONE
             elif op in (_INTEGER, _DECIMAL):
                 bits, doubtful = _whole_numbers(data, these, size, spans, row, values, tables[0])
             else:
@@ -408,16 +386,16 @@ def read_tiles(
                 form, dates = moved(formats[0], number * formats[1]), moved(seen[1], number << (SEEN_DATES + 1))
                 bits, doubtful = _moments(data, these, size, spans, row, values, tables[0], form, dates)
             if op == _DECIMAL:
-                decimal = moved(decimals, 2 * place)
+                decimal = moved(decimals, 2 * (slot * height + first))
                 for r in range(size):
                     decimal[2 * r] = values[r]
                     decimal[2 * r + 1] = values[r] >> 63
             elif op == _DATE:
-                day = moved(days, place)
+                day = moved(days, slot * height + first)
                 for r in range(size):
                     day[r] = values[r]
             elif op > _DOCUMENT_OP:
-                number_ = moved(wholes, place)
+                number_ = moved(wholes, slot * height + first)
                 for r in range(size):
                     number_[r] = values[r]
             valid[f * tiles + tile] = bits

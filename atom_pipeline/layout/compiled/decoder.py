@@ -121,6 +121,7 @@ class QuickDecoder:
             ((len(fields), -(-height // TILE)), np.uint64),
         ]
         memory = self._memory.take(carved_bytes(shapes))
+        memory[:] = 0
         views, wholes, decimals, days, valid = carved(memory, shapes)
         doubts = np.empty((len(fields) * height, 2), dtype=np.int32)
         seen_cells = np.zeros((len(fields), 1 << SEEN_CELLS), dtype=np.uint64)
