@@ -158,3 +158,24 @@ def test_a_retorno_whose_numbers_disagree_is_refused_whole_and_the_base_stays(
     assert (load.outcome, load.code, load.version_since) == ("refused", "SEQUENCIA_DIVERGE", None)
     assert ("a versão desde 01/11/2026 recusa também" in load.message) == (creditor is CRUZEIRO)
     assert house.table("recebido/acordos", MON).is_empty()
+
+
+@BOTH
+def test_one_line_of_a_row_is_corrected_in_an_error_file(house: Agency, creditor: Creditor) -> None:
+    bad = f"{BIA[:-1]}{(int(BIA[-1]) + 1) % 10}"
+    remessa = creditor.remessa.format(stamp="20261115-210000")
+    rows = [title(creditor, A, ANA), title(creditor, B, bad), title(creditor, C, CAIO)]
+    came = put(house, "remessa", remessa, rows, MON, header=creditor.header)
+    put(house, "acordos", creditor.acordos.format(day=MON), [], creditor.retorno_of, header=creditor.header)
+    house.make(MON)
+    assert house.situacoes(MON) == {A: "ATIVO", C: "ATIVO"}
+
+    [errors] = (house.drop / "erros").glob(f"{remessa}*")
+    text = errors.read_text(encoding="utf-8")
+    assert text.count(bad) == 1  # of the row's lines the one that is wrong
+    (house.drop / errors.name).write_text(text.replace(bad, BIA), encoding="utf-8")
+    assert [file.name for file in house.collect().corrected] == [remessa]
+    house.run(MON)
+    assert house.situacoes(MON) == {A: "ATIVO", B: "ATIVO", C: "ATIVO"}
+    [file] = house.runtime.ledger.files(MON, "remessa")
+    assert house.runtime.archived(file).read_bytes() == came.replace(bad.encode(), BIA.encode())
