@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -356,7 +357,13 @@ def freshness(layout: Layout, portfolio: Portfolio) -> dg.FreshnessPolicy | None
     if not days or room <= timedelta():
         return None
     cron = f"{due.minute} {due.hour} * * {','.join(str(day % 7) for day in days)}"
-    return dg.FreshnessPolicy.cron(cron, lower_bound_delta=room, timezone=operation.timezone)
+    return _due_by(cron, room, operation.timezone)
+
+
+@cache
+def _due_by(cron: str, room: timedelta, timezone: str) -> dg.FreshnessPolicy:
+    """Layouts share a few deadlines, and for each policy Dagster goes through a thousand of its ticks."""
+    return dg.FreshnessPolicy.cron(cron, lower_bound_delta=room, timezone=timezone)
 
 
 def layout_links(catalogue: Catalogue, layout: Layout) -> dict[str, dg.MetadataValue[Any]]:

@@ -79,6 +79,7 @@ def test_every_top_level_folder_is_one_the_readme_names() -> None:
 
 
 def test_the_command_line_starts_without_what_only_its_commands_need() -> None:
-    script = "import sys, atom_pipeline.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    script = "import sys, atom_pipeline.cli; print(*sys.modules)"
     words = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert not {"pydantic", "polars", "duckdb", "sqlalchemy", "dagster", "asyncssh", "httpx"} & {*words.split()}
+    heavy = {"pydantic", "polars", "duckdb", "sqlalchemy", "dagster", "asyncssh", "httpx", "yaml", "urllib.request"}
+    assert not heavy & {*words.split()}

@@ -11,8 +11,6 @@ import socket
 import stat
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -20,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
 from atom_pipeline.cli.console import console
 from atom_pipeline.cli.services import Role, Service, Services, Stopping, installation
@@ -94,6 +91,8 @@ def the_only_daemon(settings: Settings, url: str, installed: str) -> Iterator[Ca
 
 def services_of(roles: tuple[Role, ...], settings: Settings, host: str, port: int) -> list[Service]:
     """The processes of these roles, in the order in which they are started."""
+    import yaml
+
     from resources.instance import dagster_home
 
     owner = Role.DAEMON if Role.DAEMON in roles else Role.UI
@@ -121,6 +120,8 @@ def services_of(roles: tuple[Role, ...], settings: Settings, host: str, port: in
 
 def _origin() -> dict[str, str]:
     """Where the definitions are, as the options of a code server: what workspace.yaml says."""
+    import yaml
+
     from resources.settings import PROJECT_ROOT
 
     document = yaml.safe_load((PROJECT_ROOT / "workspace.yaml").read_text(encoding="utf-8"))
@@ -154,11 +155,14 @@ def _answers_at(path: Path) -> bool:
 
 
 def _serves(host: str, port: int) -> bool:
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
     address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
     try:
-        with urllib.request.urlopen(f"http://{address}:{port}/server_info", timeout=5):
+        with urlopen(f"http://{address}:{port}/server_info", timeout=5):
             return True
-    except (urllib.error.URLError, OSError):
+    except (URLError, OSError):
         return False
 
 

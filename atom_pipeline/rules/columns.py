@@ -7,12 +7,14 @@ Tests hold this to the tables' schemas, and to what the fold does with a field t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 
 from atom_pipeline.layout.model import Layout, Stage
-from atom_pipeline.layout.schema import column_rows
+from atom_pipeline.layout.schema import column_rows, polars_schema
 from atom_pipeline.rules.shapes import STAGE_OF
 
 Source = tuple[str, str]  # a table as the lake names it, a column
@@ -214,7 +216,7 @@ def column_sources(table: str, columns: Iterable[str], layouts: Iterable[Layout]
     What a layout received is the table ``recebido/<layout>``.
     """
     received = [
-        (layout, [*(row.name for row in column_rows(layout, layout.versions[-1])), "arquivo", "carimbo"])
+        (layout, [*polars_schema(layout, layout.versions[-1]), "arquivo", "carimbo"])
         for layout in layouts
         if layout.direction == "in"
     ]
@@ -234,10 +236,17 @@ def _found(text: str, received: Sequence[tuple[Layout, list[str]]]) -> list[Sour
     if not table.startswith(":") and "*" not in pattern:
         return [(table, pattern)]
     stage = table[1:] if table.startswith(":") else STAGE_OF[table]
+    fits = _fits(pattern)
     return [
         (f"recebido/{layout.layout}" if table.startswith(":") else table, name)
         for layout, names in received
         if layout.stage == stage
         for name in names
-        if fnmatchcase(name, pattern)
+        if fits(name)
     ]
+
+
+@cache
+def _fits(pattern: str) -> Callable[[str], object]:
+    """Whether a name is one of the pattern's: true or something like it."""
+    return re.compile(translate(pattern)).match if "*" in pattern else pattern.__eq__

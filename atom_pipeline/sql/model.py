@@ -72,7 +72,7 @@ class Header(Strict):
     columns: Annotated[dict[str, Text], Key(min_length=1)]
 
 
-class _OneOfEachKey(yaml.SafeLoader):
+class _OneOfEachKey(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """A key that stands twice is an error: YAML itself keeps the last and says nothing."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
@@ -163,9 +163,9 @@ def _read_header(path: Path, text: str) -> tuple[Header | None, list[Finding]]:
         return None, [Finding(str(path), 1, "", "the file does not begin with a /* --- YAML --- */ comment")]
     line = text.count("\n", 0, found.start("yaml")) + 1
     try:
-        # the loader is a SafeLoader that also refuses repeated keys
-        node = yaml.compose(found["yaml"], Loader=_OneOfEachKey)
-        content = yaml.load(found["yaml"], Loader=_OneOfEachKey)
+        loader = _OneOfEachKey(found["yaml"])
+        node = loader.get_single_node()
+        content = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return None, [Finding(str(path), line + (mark.line if mark else 0), "", f"not YAML: {error.problem}")]
