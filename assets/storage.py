@@ -12,7 +12,7 @@ from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine
 from sqlalchemy import Engine, event
 
-from resources.postgres import CONNECT_ARGS, watch_from_the_server
+from resources.postgres import CONNECT_ARGS, look_before_use, watch_from_the_server
 
 _made: set[str] = set()  # databases in which this process has found or made Dagster's tables
 
@@ -50,11 +50,11 @@ def _connections(postgres_url: str, _process: int) -> Engine:
         pool_size=2,
         max_overflow=20,
         pool_recycle=3600,
-        pool_pre_ping=True,
         connect_args=dict(CONNECT_ARGS),
     )
     event.listen(engine, "connect", watch_from_the_server)
     event.listen(engine, "connect", _wait_for_no_disk)
+    look_before_use(engine)
     return engine
 
 

@@ -12,8 +12,8 @@ from resources.ledger import migrate
 from resources.postgres import create_database, engine
 
 TABLES = "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
-OTHERS = (
-    "select pg_terminate_backend(pid) from pg_stat_activity"
+OTHERS = (  # and wait until each has ended
+    "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
     " where datname = current_database() and pid <> pg_backend_pid()"
 )
 

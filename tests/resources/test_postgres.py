@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -64,17 +65,41 @@ def test_an_error_does_not_show_the_values(database_url: str) -> None:
     assert "52998224725" not in str(raised.value)
 
 
-def test_a_connection_lost_while_idle_is_replaced(database_url: str) -> None:
+@pytest.mark.parametrize("idle", [0.0, 5.0])
+def test_a_connection_lost_while_idle_is_replaced(
+    database_url: str, idle: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connections = engine(database_url)
-    with connections.connect() as connection:
-        process = connection.execute(text("select pg_backend_pid()")).scalar_one()
+    with connections.connect() as connection, connections.connect() as another:
+        before = {one.execute(text("select pg_backend_pid()")).scalar_one() for one in (connection, another)}
     other = create_engine(database_url)
     with other.begin() as connection:
-        connection.execute(text("select pg_terminate_backend(:pid)"), {"pid": process})
-    with connections.connect() as connection:
-        assert connection.execute(text("select 1")).scalar_one() == 1
+        for process in before:
+            connection.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": process})
+    now = time.monotonic()
+    monkeypatch.setattr("resources.postgres.time.monotonic", lambda: now + idle)
+    with connections.connect() as connection, connections.connect() as another:
+        after = {one.execute(text("select pg_backend_pid()")).scalar_one() for one in (connection, another)}
+    assert not before & after
     connections.dispose()
     other.dispose()
+
+
+def test_a_connection_is_asked_whether_it_lives_only_when_it_was_idle(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = engine(database_url)
+    asked: list[object] = []
+    ping = connections.dialect.do_ping
+    monkeypatch.setattr(connections.dialect, "do_ping", lambda one: asked.append(one) or ping(one))
+    now = [1000.0]
+    monkeypatch.setattr("resources.postgres.time.monotonic", lambda: now[0])
+    for later, times in ((0.0, 0), (0.9, 0), (0.9, 0), (1.1, 1), (0.1, 1)):
+        now[0] += later
+        with connections.connect() as connection:
+            connection.execute(text("select 1"))
+        assert len(asked) == times
+    connections.dispose()
 
 
 def test_both_sides_notice_within_a_minute_that_the_other_vanished(database_url: str) -> None:
