@@ -33,6 +33,25 @@ def atom(home: Path) -> Atom:
     return run
 
 
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Atom:
+    """Runs a command that needs no home, in this process."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        from atom_pipeline.cli import main
+
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["atom", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return subprocess.CompletedProcess(words, code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    for name, value in variables(tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+    return run
+
+
 @pytest.fixture(scope="module")
 def days(home: Path) -> list[str]:
     """The days that the demo made."""
@@ -107,39 +126,39 @@ def test_dry_run_shows_the_wave_and_sends_nothing(days: list[str], atom: Atom, h
     assert sorted(path.name for path in (home / "home" / "manager").iterdir()) == names
 
 
-def test_records_go_to_the_bank_s_format_and_back(atom: Atom, tmp_path: Path) -> None:
+def test_records_go_to_the_bank_s_format_and_back(typed: Atom, tmp_path: Path) -> None:
     records = tmp_path / "acordos.csv"
     records.write_text(
         "contrato,numero_acordo,parcela,motivo,data_movimento,valor\n0000000101,77,1,ACORDO,2026-11-09,150.25\n",
         encoding="utf-8",
     )
     file, back = tmp_path / "AcordosBaixados_09112026_528.csv", tmp_path / "back.csv"
-    written = atom("layout", "write", "acordos_baixados", str(records), str(file), "--day", "2026-11-09")
+    written = typed("layout", "write", "acordos_baixados", str(records), str(file), "--day", "2026-11-09")
     assert written.returncode == 0, written.stderr
     assert file.read_bytes().startswith(b"Cobrador;NomeCobrador;NumAcordo;NumParcela;")
-    read = atom("layout", "read", "acordos_baixados", str(file), str(back), "--day", "2026-11-09")
+    read = typed("layout", "read", "acordos_baixados", str(file), str(back), "--day", "2026-11-09")
     assert read.returncode == 0, read.stderr
     header, row = back.read_text(encoding="utf-8").splitlines()
     values = dict(zip(header.split(","), row.split(","), strict=True))
     assert (values["contrato"], values["valor"], values["data_movimento"]) == ("0000000101", "150.25", "2026-11-09")
 
 
-def test_reading_a_bad_file_says_what_to_do(atom: Atom, tmp_path: Path) -> None:
+def test_reading_a_bad_file_says_what_to_do(typed: Atom, tmp_path: Path) -> None:
     bad = tmp_path / "20261108_190000_remessa_528_out.528"
     bad.write_bytes(b"not a remessa\r\n")
-    refused = atom("layout", "read", "remessa_assessoria", str(bad), str(tmp_path / "out.csv"), "--day", "2026-11-09")
+    refused = typed("layout", "read", "remessa_assessoria", str(bad), str(tmp_path / "out.csv"), "--day", "2026-11-09")
     assert refused.returncode == 1
     assert bad.name in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_the_layouts_are_listed_shown_and_checked(atom: Atom) -> None:
-    listed = atom("layout", "list")
+def test_the_layouts_are_listed_shown_and_checked(typed: Atom) -> None:
+    listed = typed("layout", "list")
     assert listed.returncode == 0
     assert "remessa_assessoria" in listed.stdout
-    assert "Record `bem`" in atom("layout", "show", "remessa_garantias").stdout
-    assert atom("layout", "check").returncode == 0
-    assert "there are:" in atom("layout", "show", "remesa").stderr
+    assert "Record `bem`" in typed("layout", "show", "remessa_garantias").stdout
+    assert typed("layout", "check").returncode == 0
+    assert "there are:" in typed("layout", "show", "remesa").stderr
 
 
 @pytest.mark.parametrize("variable", ["ATOM_DROP_URL", "ATOM_MANAGER_URL"])
