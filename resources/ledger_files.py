@@ -182,11 +182,18 @@ class LedgerFiles(Section):
 
     def loads(self, day: date, layout: str | None = None) -> list[LoadedFile]:
         """What reading the day's current files gave, in order of arrival; files not read yet are absent."""
-        by_id = {file.id: file for file in self.files(day, layout)}
+        current = self.files(day, layout)
+        found = self.loads_of(current)
+        return [LoadedFile(file, found[file.id]) for file in current if file.id in found]
+
+    def loads_of(self, read: Iterable[FileRecord]) -> dict[int, Load]:
+        """What reading these files gave, by the file's id; files not read yet are absent."""
+        wanted = [file.id for file in read]
+        if not wanted:
+            return {}
         with self.engine.connect() as connection:
-            rows = connection.execute(select(loads).where(loads.c.file_id == func.any(list(by_id))))
-            found = {row.file_id: _load(row) for row in rows}
-        return [LoadedFile(file, found[file.id]) for file in by_id.values() if file.id in found]
+            rows = connection.execute(select(loads).where(loads.c.file_id == func.any(wanted)))
+            return {row.file_id: _load(row) for row in rows}
 
     # Listings.
 

@@ -165,9 +165,10 @@ class PortfolioRuntime:
 
     def day_files(self, day: date) -> list[DayFile]:
         """The current files of a day and what became of each, in order of arrival."""
-        loads = {loaded.file.id: loaded.load for loaded in self.ledger.loads(day)}
+        files = self.ledger.files(day)
+        loads = self.ledger.loads_of(files)
         out: list[DayFile] = []
-        for file in self.ledger.files(day):
+        for file in files:
             load = loads.get(file.id)
             out.append(
                 DayFile(
@@ -198,10 +199,11 @@ class PortfolioRuntime:
     def verdicts(self, day: date) -> list[VerdictRecord]:
         """The verdicts in force on a day: of each guard the last, if it is about the files the day has now."""
         last = {verdict.guard: verdict for verdict in self.ledger.verdicts(day)}
+        files = self.day_files(day) if last else []
         return [
             verdict
             for guard, verdict in last.items()
-            if is_verdict_on(verdict.fingerprint, self.guard_fingerprint(day, Stage(guard)))
+            if is_verdict_on(verdict.fingerprint, self._fingerprint_of(files, Stage(guard)))
         ]
 
     def is_over(self, day: date) -> bool:
@@ -248,8 +250,10 @@ class PortfolioRuntime:
 
     def guard_fingerprint(self, day: date, stage: Stage) -> str:
         """Identity of the files that a guard judges: a release is about these and no others."""
-        files = [file.identity for file in self.day_files(day)]
-        return step_fingerprint(files, {layout.layout for layout in self.layouts(stage)})
+        return self._fingerprint_of(self.day_files(day), stage)
+
+    def _fingerprint_of(self, files: Iterable[DayFile], stage: Stage) -> str:
+        return step_fingerprint([file.identity for file in files], {layout.layout for layout in self.layouts(stage)})
 
     def stale(self) -> list[date]:
         """Days whose base is missing or no longer what its inputs would give, in order."""

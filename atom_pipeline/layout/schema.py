@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PRECISION = 18  # digits of a decimal, those after the point included
 LINE = "linha"  # physical line in the file, from 1
 RECORD = "registro"  # name of the record type
+HELD = "restrições"  # a Pandera column's metadata: its constraints
 _TYPES: dict[FieldType, pl.DataType] = {
     FieldType.TEXT: pl.String(),
     FieldType.DIGITS: pl.String(),
@@ -144,20 +145,29 @@ def pandera_schema(
         fields = [item.by_name[name] for item in details if name in item.by_name]
         everywhere = len(fields) == len(details)
         required = name in {LINE, RECORD} or (everywhere and all(_never_null(field) for field in fields))
-        checks = [_pandera_check(constraint) for constraint in _common(fields)]
-        columns[name] = pandera.Column(dtype, checks, nullable=not required, title=name)
+        held = _common(fields)
+        checks = [_pandera_check(constraint) for constraint in held]
+        columns[name] = pandera.Column(dtype, checks, nullable=not required, title=name, metadata={HELD: held})
     unique = [RECORD, *layout.key] if one_file and layout.unique == "refuse" else None
     return pandera.DataFrameSchema(columns, unique=unique, name=layout.layout)
 
 
 def violations(frame: pl.DataFrame, schema: pandera.DataFrameSchema) -> list[Violation]:
-    """What of ``schema`` a frame breaks, ordered; empty when it follows it. Values, which are personal, stay out."""
+    """What of ``schema`` a frame breaks, ordered; empty when it follows it. Values, which are personal, stay out.
+
+    ``schema`` is one of ``pandera_schema``. Pandera, which takes a query and more for each column and check, is asked
+    only about the columns of which one query does not say that all is well.
+    """
+    import pandera.polars as pandera
     from pandera.errors import SchemaErrors
 
-    left = _unsettled(frame, schema)
-    asked = {*left.columns, *(schema.unique or [])}
+    left = {name: schema.columns[name] for name in _unsettled(frame, schema)}
+    if not left and not schema.unique:
+        return []
+    asked = {*left, *(schema.unique or [])}
     try:
-        left.validate(frame.select(name for name in frame.columns if name in asked), lazy=True)
+        narrow = pandera.DataFrameSchema(left, unique=schema.unique, name=schema.name)
+        narrow.validate(frame.select(name for name in frame.columns if name in asked), lazy=True)
     except SchemaErrors as error:
         missing = pl.col("check") == "column_in_dataframe"  # its case is the column's name, and no value of a row
         column = pl.when(missing).then(pl.col("failure_case")).when(pl.col("schema_context") == "Column").then("column")
@@ -167,20 +177,18 @@ def violations(frame: pl.DataFrame, schema: pandera.DataFrameSchema) -> list[Vio
     return []
 
 
-def _unsettled(frame: pl.DataFrame, schema: pandera.DataFrameSchema) -> pandera.DataFrameSchema:
-    """What is left to ask: a column of the right type of which nothing else is said is good.
-
-    Pandera works out the types of all columns once for each of them, which of 280 takes longer than all checks.
-    """
-    import pandera.polars as pandera
-
+def _unsettled(frame: pl.DataFrame, schema: pandera.DataFrameSchema) -> list[str]:
+    """The columns that are missing, of another type, null where they must not be, or that break a constraint."""
     types = frame.schema
-    left = {
-        name: column
-        for name, column in schema.columns.items()
-        if column.checks or not column.nullable or name not in types or not column.dtype.check(types[name])
-    }
-    return pandera.DataFrameSchema(left, unique=schema.unique, name=schema.name)
+    typed = {name: one for name, one in schema.columns.items() if name in types and one.dtype.check(types[name])}
+    good: dict[str, pl.Expr] = {}
+    for name, column in typed.items():
+        said = [constraint.expression(pl.col(name)).fill_null(True).all() for constraint in column.metadata[HELD]]
+        said += [] if column.nullable else [pl.col(name).is_not_null().all()]
+        if said:
+            good[name] = pl.all_horizontal(said)
+    settled = frame.select(**good).row(0, named=True) if good else {}
+    return [name for name in schema.columns if name not in typed or not settled.get(name, True)]
 
 
 def column_rows(layout: Layout, version: Version) -> list[ColumnInfo]:

@@ -39,7 +39,9 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         from atom_pipeline.cli import main
+        from atom_pipeline.cli.console import console
 
+        monkeypatch.setattr(console, "_width", 200)
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["atom", *words])
         with pytest.raises(SystemExit) as ended:
