@@ -19,9 +19,7 @@ def names(table: object) -> dict[str, str]:
 
 def test_a_late_file_makes_its_own_day_again_and_then_the_next_and_overwrites_nothing(on_saturday: Place) -> None:
     with receiving_house("sftp", *on_saturday) as (house, drop):
-        for (
-            path
-        ) in house.drop.iterdir():  # else bytes that are two minutes old in the middle of this are looked at again
+        for path in house.drop.iterdir():  # else bytes are looked at again that turn two minutes old in the middle
             os.utime(path, (LONG_AGO.timestamp(), LONG_AGO.timestamp()))
         house.clock[0], house.stopped = datetime(2026, 11, 14, 7, 30, tzinfo=ZONE), True
         drop.obey(drop.asked())
