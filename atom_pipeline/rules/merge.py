@@ -101,6 +101,15 @@ def merge_in_order(
     return merged
 
 
+def latest_rows(rows: pl.LazyFrame, key: Sequence[str]) -> pl.LazyFrame:
+    """Of rows in their order, newest last, the newest of each key; ``rows`` itself where each key stands once."""
+    keys = rows.select(key).collect()
+    replaced = keys.select((~pl.struct(key).is_last_distinct()).arg_true().alias("_lugar")).to_series()
+    if not replaced.len():
+        return rows
+    return rows_without(rows.with_row_index("_lugar"), replaced.cast(pl.UInt32)).drop("_lugar")
+
+
 def _without_replaced(files: list[pl.LazyFrame], key: Sequence[str], *, whole_files: bool) -> list[pl.LazyFrame]:
     """The files, oldest first, without the rows whose key stands in a later one, or (not ``whole_files``) row."""
     keys = pl.concat(

@@ -14,7 +14,7 @@ import pytest
 from agency import Agency, agency, failures
 from polars.testing import assert_frame_equal
 
-from assets import receive
+from assets import loading
 from assets.common import asset_key
 from atom_pipeline.day import Outcome
 from atom_pipeline.rules.fold import FoldedDay, fold_day
@@ -85,23 +85,30 @@ def agree(house: Agency, folded: FoldedDay, day: date) -> None:
     }
 
 
-def made_from_large_files_too(house: Agency, day: date, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file of the day read as a large one is, by way of the disk: the same rows received, the same bytes made."""
+def made_from_large_files_too(house: Agency, day: date, monkeypatch: pytest.MonkeyPatch, *, later: int) -> None:
+    """The day's files read as large ones are, by way of the disk: the same rows received, the same bytes made.
+
+    ``later`` is for how many bytes files that came later than the first of their layout stay in memory: with 0, none.
+    """
     names = [f"recebido/{layout.layout}" for layout in house.runtime.catalogue.inputs()]
     before = {name: house.table(name, day) for name in names}
     hashes = {table: house.runtime.lake.sha256(table, day) for table in TABLES}
     spooled: list[str] = []
-    spool = receive.spool_file
+    spool = loading.spool_file
 
     def spying(*args: Any, name: str, **options: Any) -> Any:
         spooled.append(name)
         return spool(*args, name=name, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(receive, "LARGE", 0)
-        patch.setattr(receive, "spool_file", spying)
+        patch.setattr(loading, "LARGE", 0)
+        patch.setattr(loading, "LATER", later)
+        patch.setattr(loading, "spool_file", spying)
         make_base(house, day)
-    assert sorted(spooled) == sorted(file.name for file in house.runtime.ledger.files(day))
+    files = house.runtime.ledger.files(day)
+    assert set(spooled) <= {file.name for file in files}
+    assert {file.layout for file in files if file.name in spooled} == {file.layout for file in files}
+    assert (len(spooled) < len(files)) == (later > 0)
     for name, rows in before.items():
         assert_frame_equal(house.table(name, day), rows, check_exact=True)
     assert {table: house.runtime.lake.sha256(table, day) for table in TABLES} == hashes
@@ -143,8 +150,10 @@ def test_the_assets_make_of_every_day_what_the_rules_fold(house: Agency, monkeyp
             folded = fold(day, RELEASE)
             agree(house, folded, day)
             released_days.append(day)
-        if day in (sample.days[0], sample.days[-1]):
-            made_from_large_files_too(house, day, monkeypatch)
+        if day == sample.days[0]:
+            made_from_large_files_too(house, day, monkeypatch, later=0)
+        if day == sample.days[-1]:
+            made_from_large_files_too(house, day, monkeypatch, later=loading.LATER)
         base = folded.tables
         remessas = [int(v.numbers["contratos"]) for v in folded.verdicts if v.guard is Guard.REMESSA] + remessas
 

@@ -16,7 +16,8 @@ from typing import Any
 import polars as pl
 from agency import ANA, BIA, CAIO, ZONE, Agency, agency, client
 
-from assets.receive import LoadedDay, load_day, write_day
+from assets.loading import LoadedDay, load_day
+from assets.receive import write_day
 from atom_pipeline.layout.schema import record_schema
 from atom_pipeline.layout.writing import write_file
 from resources.ledger_records import FileRecord, Load

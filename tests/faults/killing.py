@@ -204,7 +204,8 @@ def _settings(work: Work) -> Settings:
 
 def read_files(work: Work) -> list[str]:
     """Read the day's files of the layouts ``only`` as their assets do."""
-    from assets.receive import load_day, write_day
+    from assets.loading import load_day
+    from assets.receive import write_day
     from resources.runtime import open_portfolios
 
     day = date.fromisoformat(work.day)

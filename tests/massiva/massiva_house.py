@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import yaml
 
-from assets.receive import load_day, write_day
+from assets.loading import load_day
+from assets.receive import write_day
 from atom_pipeline.day import decisions_fingerprint, fold_fingerprint
 from atom_pipeline.layout.model import Stage
 from atom_pipeline.layout.schema import record_schema
