@@ -123,12 +123,11 @@ def _skip(source: BinaryIO, lines: int) -> bool:
     buffer = bytearray(_BLOCK_BYTES)
     block = np.frombuffer(buffer, dtype=np.uint8)
     while length := source.readinto(buffer):  # type: ignore[attr-defined]
-        breaks = block[:length] == _BREAK
-        count = int(np.count_nonzero(breaks))
+        count = buffer.count(_BREAK, 0, length)  # jumps from one to the next
         if count < left:
             left -= count
             continue
-        place = int(np.flatnonzero(breaks)[left - 1])
+        place = int(np.flatnonzero(block[:length] == _BREAK)[left - 1])
         source.seek(place + 1 - length, SEEK_CUR)
         return True
     return False

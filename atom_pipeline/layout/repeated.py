@@ -7,8 +7,6 @@ file that a row which was accepted replaces each of them.
 
 from __future__ import annotations
 
-import mmap
-from os import SEEK_END
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from atom_pipeline.layout.model import FixedFormat, Layout, Version
 from atom_pipeline.layout.schema import LINE
 
 MOST = 20_000  # lines: more of them than this, and the table is better written twice
-_MAPPED_BYTES = 64 * 1024 * 1024  # of the file at a time: pages that were looked at count as memory of the process
+_READ_BYTES = 4 * 1024 * 1024  # at a time
 MOST_ODD = 1_000  # lines of another length: of a file with more of them only the lines before are looked at
 _WORD = 8  # bytes
 _BREAK = ord("\n")
@@ -52,12 +50,10 @@ def _keys(
     found, numbers, odd, number = list[npt.NDArray[np.uint8]](), list[npt.NDArray[np.uint32]](), 0, 1
     with path.open("rb") as stream:
         step = length + (2 if stream.read(length + 2)[length:] == b"\r\n" else 1)
-        size, at = stream.seek(0, SEEK_END), 0
-        while at + step <= size and odd <= MOST_ODD:
-            begin = at // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-            mapped = np.memmap(stream, np.uint8, "r", offset=begin, shape=(min(size - begin, _MAPPED_BYTES + step),))
-            many = (len(mapped) - (at - begin)) // step
-            lines = np.lib.stride_tricks.as_strided(mapped[at - begin :], (many, step), (step, 1), writeable=False)
+        room = np.empty(max(1, _READ_BYTES // step) * step, dtype=np.uint8)
+        at = stream.seek(0)
+        while odd <= MOST_ODD and (many := stream.readinto(room.data) // step):
+            lines = room[: many * step].reshape(many, step)
             uneven = lines[:, step - 1] != _BREAK
             even = int(uneven.argmax()) if uneven.any() else many
             keys = np.zeros((even, -(-width // _WORD) * _WORD), dtype=np.uint8)
@@ -65,11 +61,9 @@ def _keys(
             for start, stop in spans:
                 keys[:, place : place + stop - start] = lines[:even, start:stop]
                 place += stop - start
-            del lines, mapped
             found.append(keys)
             numbers.append(np.arange(number, number + even, dtype=np.uint32))
-            at, number = at + even * step, number + even
+            at, number = stream.seek(at + even * step), number + even
             if even < many:  # a line of another length: those after it are looked for anew
-                stream.seek(at)
                 at, number, odd = at + len(stream.readline()), number + 1, odd + 1
     return np.concatenate(found) if found else np.zeros((0, _WORD), np.uint8), np.concatenate(numbers or [_NO_LINES])

@@ -6,6 +6,7 @@ files give equal bytes. Frames in memory are ``reading``'s.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -148,7 +149,7 @@ class _Storing:
                 for name, frame in portion.frames.items():
                     self._accepted += frame.height
                     if self._reader.layout.key and self._reader.layout.unique != "allow":
-                        self._keys[name].append(frame.select(LINE, RECORD, *self._reader.layout.key))
+                        self._keys[name].append(_copied(frame.select(LINE, RECORD, *self._reader.layout.key)))
                 frames = list(portion.frames.values())
                 if frames:
                     whole = self._together(frames)
@@ -206,6 +207,14 @@ class _Spooling(_Storing):
     def _sink(self, rows: pl.LazyFrame, target: Path) -> None:
         table = in_shape(rows.with_columns(self._added), self._shape)
         sink_table(table if self._newer is None else pl.concat([table, self._newer.lazy()]), target)
+
+
+def _copied(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same in memory of its own: a column of a block keeps all columns of the block in memory."""
+    out = io.BytesIO()
+    frame.write_ipc(out, compat_level=pl.CompatLevel.oldest())
+    out.seek(0)
+    return pl.read_ipc(out)
 
 
 def _line_bytes(record: Record) -> int:
