@@ -25,14 +25,16 @@ def changed_fields(newer: Rows, older: Rows, compared: pl.Series) -> pl.DataFram
     """
     newer, older = newer.lazy(), older.lazy()
     fields = [name for name in newer.collect_schema() if name not in PROVENANCE and name != "contrato"]
-    flags = newer.select("contrato").collect().filter(compared)
+    flags = newer.select("contrato").collect()
+    if not compared.any():
+        return flags.clear().with_columns(campos=pl.lit(None, dtype=pl.String))
     known = older.select("contrato").with_row_index("lugar").collect()
     place = flags.join(known, on="contrato", how="left", maintain_order="left")["lugar"]
     if place.null_count() == place.len():  # of a first day nothing is known
         older = pl.LazyFrame(schema={"contrato": pl.String})
     for first in range(0, len(fields), COLUMNS_AT_A_TIME):
         some = newer.select(fields[first : first + COLUMNS_AT_A_TIME]).collect()
-        differ = _differences(some if compared.all() else some.filter(compared), older, place)
+        differ = [column & compared for column in _differences(some, older, place)]
         flags = flags.with_columns(column for column in differ if column.any())
     changed = [name for name in flags.columns if name != "contrato"]
     if not changed:
@@ -47,11 +49,16 @@ def changed_fields(newer: Rows, older: Rows, compared: pl.Series) -> pl.DataFram
 
 
 def _differences(newer: pl.DataFrame, older: pl.LazyFrame, place: pl.Series) -> list[pl.Series]:
-    """One Boolean series per column of ``newer``: whether it differs from the row at ``place`` in ``older``."""
+    """One Boolean series per column of ``newer``: whether it differs from the row at ``place`` in ``older``.
+
+    A column without any value in both is left out.
+    """
     known = older.collect_schema().names()
     shared = [name for name in newer.columns if name in known]
-    before = older.select(shared).collect().select(pl.col(name).gather(place).name.suffix(" antes") for name in shared)
-    both = newer.hstack(before)
+    there = older.select(shared).collect()
+    blank = [name for name in shared if _is_blank(newer[name]) and _is_blank(there[name])]
+    newer, shared = newer.drop(blank), [name for name in shared if name not in blank]
+    both = newer.hstack(there.select(pl.col(name).gather(place).name.suffix(" antes") for name in shared))
     return both.select(
         (
             pl.col(name).ne_missing(pl.col(f"{name} antes").cast(newer.schema[name], strict=False))
@@ -60,3 +67,7 @@ def _differences(newer: pl.DataFrame, older: pl.LazyFrame, place: pl.Series) -> 
         ).alias(name)
         for name in newer.columns
     ).get_columns()
+
+
+def _is_blank(column: pl.Series) -> bool:
+    return column.null_count() == column.len()
