@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import deque
 from collections.abc import Iterable
 from datetime import date
-from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +22,6 @@ from atom_pipeline.layout.sniffing import HEAD_BYTES, choose_version
 
 WORKBOOK = b"PK\x03\x04"  # how an .xlsx file begins, whatever its name in the archive
 LONGEST_LINE = 1024 * 1024  # bytes; of a longer line, which no layout has, the beginning is given
-_FAR = 4096  # lines; so many are passed by counting line breaks in blocks, which is as fast as the file can be read
 _BLOCK_BYTES = 1024 * 1024
 _BREAK = ord("\n")
 
@@ -98,36 +97,23 @@ def _rows(path: Path, delimiter: str, wanted: list[int]) -> dict[int, bytes]:
 
 
 def _lines(source: BinaryIO, wanted: list[int]) -> dict[int, bytes]:
+    """Lines by their numbers, which are in order, found by counting line breaks block by block."""
     found: dict[int, bytes] = {}
-    number = 0
-    for target in wanted:
-        if target - number > _FAR:
-            if not _skip(source, target - 1 - number):
-                return found
-            number = target - 1
-        while number < target:
-            line = source.readline(LONGEST_LINE)
-            if not line:
-                return found
-            number += 1
-            rest = line
-            while not rest.endswith(b"\n") and len(rest) == LONGEST_LINE:
-                rest = source.readline(LONGEST_LINE)
-        found[target] = line.removesuffix(b"\n").removesuffix(b"\r")
-    return found
-
-
-def _skip(source: BinaryIO, lines: int) -> bool:
-    """Go past so many line breaks; False when the file ends before."""
-    left = lines
+    left = deque(wanted)
     buffer = bytearray(_BLOCK_BYTES)
-    block = np.frombuffer(buffer, dtype=np.uint8)
-    while length := source.readinto(buffer):  # type: ignore[attr-defined]
-        count = buffer.count(_BREAK, 0, length)  # jumps from one to the next
-        if count < left:
-            left -= count
-            continue
-        place = int(np.flatnonzero(block[:length] == _BREAK)[left - 1])
-        source.seek(place + 1 - length, SEEK_CUR)
-        return True
-    return False
+    number, part = 1, bytearray()  # the line that goes on in the next block, and what was read of it if it is wanted
+    while left and (length := source.readinto(buffer)):  # type: ignore[attr-defined]
+        breaks = np.flatnonzero(np.frombuffer(buffer, np.uint8, length) == _BREAK)
+        last = number + len(breaks)
+        while left and left[0] <= last:
+            start = int(breaks[left[0] - number - 1]) + 1 if left[0] > number else 0
+            stop = int(breaks[left[0] - number]) if left[0] < last else length
+            part += buffer[start : min(stop, start + LONGEST_LINE - len(part))]
+            if left[0] == last:
+                break
+            found[left.popleft()] = bytes(part).removesuffix(b"\r")
+            part.clear()
+        number = last
+    if part:  # the last line, without a break
+        found[left.popleft()] = bytes(part).removesuffix(b"\r")
+    return found
