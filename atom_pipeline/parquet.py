@@ -18,7 +18,7 @@ import polars as pl
 _ROWS_PER_GROUP, _ROWS_PER_NARROW_GROUP, _ROWS_PER_WIDE_GROUP = 131_072, 16_384, 32_768
 _NARROW, _WIDE = 8, 64  # columns, at most; at least
 _OF_THE_DISK = re.compile(r"\(os error (\d+)\)")  # Polars speaks of a faulty Parquet file when the disk is full
-# Groups of rows that Polars reads ahead. Left alone it holds eight and more of a table of 280 columns, which is 2 GiB
+# Groups of rows that Polars reads ahead. Left alone it holds more of a table of 280 columns at once, which is 2 GiB
 # and takes longer: memory that is touched for the first time is slow.
 os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
 COMPRESSION_LEVEL = 1  # of zstd: as small as level 3 on these tables, and quicker
