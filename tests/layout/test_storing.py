@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atom_pipeline.errors import FileRefused
+from atom_pipeline.layout.compiled import arrow
 from atom_pipeline.layout.model import Layout
+from atom_pipeline.layout.outcome import Findings, ReadPortion
 from atom_pipeline.layout.schema import polars_schema
 from atom_pipeline.layout.storing import read_to_parquet, spool_file
 from tests.layout.small_layouts import DAY, delimited, fixed, layout_of, read, with_ends
@@ -121,6 +124,25 @@ def test_equal_files_give_equal_bytes_whatever_reads_them(tmp_path: Path) -> Non
         read_to_parquet(layout, io.BytesIO(content), target, name="arquivo", day=DAY, quick=quick)
         found.append(target.read_bytes())
     assert found[0] == found[1] == found[2]
+
+
+def test_the_keys_of_a_file_do_not_keep_its_rows_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+    noted = Findings.add
+
+    def noting(self: Findings, portion: ReadPortion) -> None:
+        gc.collect()
+        alive.append(len(arrow._kept))  # blocks whose memory somebody looks at
+        noted(self, portion)
+
+    monkeypatch.setattr(Findings, "add", noting)
+    monkeypatch.setattr("atom_pipeline.layout.reading.QUICK_BLOCK_BYTES", 40_000)
+    monkeypatch.setattr("atom_pipeline.layout.storing.GROUP_ROWS", (1_000, 1_000))
+    layout = fixed({"name": "a", "width": 7}, {"name": "b", "width": 32}, key=["a"], unique="flag")
+    content = b"".join(b"%07d%-32d\n" % (number, number) for number in range(60_000))
+    read_to_parquet(layout, io.BytesIO(content), tmp_path / "x.parquet", name="x", day=DAY, quick=True)
+    assert len(alive) == 60
+    assert max(alive) < 30, alive
 
 
 def test_rows_of_several_lines_are_stored_too(tmp_path: Path) -> None:
