@@ -19,7 +19,8 @@ from statistics import median
 
 from bench.limits import load, machine
 from bench.long_lake import LongLake, contrato, files_of, make
-from bench.measure import LOOK_EVERY, memory_of
+from bench.measure import memory_of
+from bench.watch import LOOK_EVERY
 from resources.runtime import PortfolioRuntime, open_portfolios
 from resources.settings import Settings
 

@@ -258,11 +258,12 @@ class DelimitedDecoder:
 
 
 def _as_utf8(block: Block, rows: Positions) -> bytes:
-    """Some lines of a block in UTF-8, each with its line break. Lines that stand together are not cut apart first."""
+    """Some lines of a block in UTF-8, line breaks between them. Those that stand together are not cut apart first."""
     if rows[-1] - rows[0] + 1 == len(rows):
         data = block.array[block.starts[rows[0]] : block.ends[rows[-1]]].tobytes()
         return data if block.ascii or block.encoding == "utf-8" else data.decode(block.encoding).encode()
-    return b"".join([block.text.gather(rows).str.join("\n").item().encode(), b"\n"])
+    text: str = block.text.gather(rows).str.join("\n").item()
+    return text.encode()
 
 
 def column_order(plan: RecordPlan, cells: list[str], name: str, line: int) -> list[str]:

@@ -18,7 +18,7 @@ from atom_pipeline.layout.schema import LINE
 
 MOST = 20_000  # lines: more of them than this, and the table is better written twice
 _READ_BYTES = 4 * 1024 * 1024  # at a time
-MOST_ODD = 1_000  # lines of another length: of a file with more of them only the lines before are looked at
+_MOST_ODD = 1_000  # lines of another length: of a file with more of them only the lines before are looked at
 _WORD = 8  # bytes
 _BREAK = ord("\n")
 _NO_LINES = np.zeros(0, dtype=np.uint32)
@@ -52,7 +52,7 @@ def _keys(
         step = length + (2 if stream.read(length + 2)[length:] == b"\r\n" else 1)
         room = np.empty(max(1, _READ_BYTES // step) * step, dtype=np.uint8)
         at = stream.seek(0)
-        while odd <= MOST_ODD and (many := stream.readinto(room.data) // step):
+        while odd <= _MOST_ODD and (many := stream.readinto(room.data) // step):
             lines = room[: many * step].reshape(many, step)
             uneven = lines[:, step - 1] != _BREAK
             even = int(uneven.argmax()) if uneven.any() else many

@@ -14,6 +14,7 @@ from atom_pipeline.rules.state import Rows
 PROVENANCE = frozenset({*ORIGIN, "registro", "dia"})
 COLUMNS_AT_A_TIME = 16  # bounds the memory: three copies of this many columns
 NAMES_SHOWN = 8  # a row with more changed fields only says how many
+_NOTHING = pl.DataFrame(schema={"contrato": pl.String, "campos": pl.String})
 
 
 def changed_fields(newer: Rows, older: Rows, compared: pl.Series) -> pl.DataFrame:
@@ -27,7 +28,7 @@ def changed_fields(newer: Rows, older: Rows, compared: pl.Series) -> pl.DataFram
     fields = [name for name in newer.collect_schema() if name not in PROVENANCE and name != "contrato"]
     flags = newer.select("contrato").collect()
     if not compared.any():
-        return flags.clear().with_columns(campos=pl.lit(None, dtype=pl.String))
+        return _NOTHING
     known = older.select("contrato").with_row_index("lugar").collect()
     place = flags.join(known, on="contrato", how="left", maintain_order="left")["lugar"]
     if place.null_count() == place.len():  # of a first day nothing is known
@@ -38,7 +39,7 @@ def changed_fields(newer: Rows, older: Rows, compared: pl.Series) -> pl.DataFram
         flags = flags.with_columns(column for column in differ if column.any())
     changed = [name for name in flags.columns if name != "contrato"]
     if not changed:
-        return pl.DataFrame(schema={"contrato": pl.String, "campos": pl.String})
+        return _NOTHING
     flags = flags.with_columns(pl.sum_horizontal(changed).alias("_quantos")).filter(pl.col("_quantos") > 0)
     names = pl.concat_str([pl.when(name).then(pl.lit(name)) for name in changed], separator=", ", ignore_nulls=True)
     few = flags.filter(pl.col("_quantos") <= NAMES_SHOWN).select("contrato", names.alias("campos"))

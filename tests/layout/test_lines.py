@@ -96,17 +96,30 @@ def test_a_day_before_the_first_version_has_no_lines(tmp_path: Path) -> None:
 @given(
     content=st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r")), max_size=8),
     wanted=st.sets(st.integers(1, 10)),
+    end=st.sampled_from([b"\r\n", b"\n"]),
+    last_is_ended=st.booleans(),
+    block_bytes=st.sampled_from([1, 2, 3, 7, 16, 1 << 20]),
 )
 def test_every_line_that_exists_is_found_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, content: list[bytes], wanted: set[int]
+    tmp_path_factory: pytest.TempPathFactory,
+    content: list[bytes],
+    wanted: set[int],
+    end: bytes,
+    last_is_ended: bool,
+    block_bytes: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("lines")
-    path = archived(folder, b"".join(line + b"\r\n" for line in content))
+    whole = end.join(content) + (end if last_is_ended and content else b"")
+    path = archived(folder, whole)
+    if content and not content[-1] and not last_is_ended:
+        content = content[:-1]  # nothing after a break is no line
     expected = {number: line for number, line in enumerate(content, 1) if number in wanted}
-    assert original_lines(path, layout_with(folder), DAY, wanted) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_BLOCK_BYTES", block_bytes)
+        assert original_lines(path, layout_with(folder), DAY, wanted) == expected
 
 
-def test_a_far_line_is_found_without_reading_every_line_before_it(tmp_path: Path) -> None:
+def test_near_and_far_lines_are_found_together(tmp_path: Path) -> None:
     layout = layout_with(tmp_path)
     rows = [f"{number:06d}" + "x" * (number % 7) for number in range(1, 30_001)]
     path = archived(tmp_path, b"".join(row.encode() + (b"\r\n" if len(row) % 2 else b"\n") for row in rows))

@@ -16,6 +16,7 @@ from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.compiled import arrow
 from atom_pipeline.layout.model import Layout
 from atom_pipeline.layout.outcome import Findings, ReadPortion
+from atom_pipeline.layout.repeated import lines_replaced
 from atom_pipeline.layout.schema import polars_schema
 from atom_pipeline.layout.storing import read_to_parquet, spool_file
 from tests.layout.small_layouts import DAY, delimited, fixed, layout_of, read, with_ends
@@ -194,12 +195,32 @@ def test_a_row_stays_where_the_one_that_would_replace_it_was_refused(tmp_path: P
     assert (rows["n"].to_list(), accepted) == ([1, 2], 2)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc "), st.sampled_from("xy"), st.sampled_from("12x")), max_size=8))
-def test_of_every_key_the_last_accepted_row_is_stored(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str, str]]
+@pytest.mark.parametrize("read_bytes", [1, 25, 60, 1 << 20])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_replaced_lines_are_told_by_their_numbers_past_lines_of_another_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_bytes: int, end: bytes
 ) -> None:
-    content = b"".join(f"{k:<3}{a:<2}000{n}\n".encode() for k, a, n in lines)
-    rows, _ = spooled(content, tmp_path_factory.mktemp("arquivos"))
+    monkeypatch.setattr("atom_pipeline.layout.repeated._READ_BYTES", read_bytes)
+    lines = [b"zzzx 0001", b"a  x 0001", b"short", b"b  x 0001", b"a  x 0002", b"far too long", b"", b"b  x 0002"]
+    source = tmp_path / "arquivo"
+    source.write_bytes(b"".join(line + end for line in lines))
+    assert lines_replaced(source, LATEST, LATEST.versions[0]).to_list() == [2, 4]
+
+
+LINES = st.tuples(st.sampled_from("abc "), st.sampled_from("xy"), st.sampled_from("12x")).map(
+    lambda parts: f"{parts[0]:<3}{parts[1]:<2}000{parts[2]}".encode()
+)
+OF_ANOTHER_LENGTH = st.sampled_from([b"a", b"abcx", b"a  x 0001x", b"a  x 0001\na  x "])
+
+
+@given(st.lists(st.one_of(LINES, LINES, OF_ANOTHER_LENGTH), max_size=10), st.sampled_from([1, 25, 60, 1 << 20]))
+def test_of_every_key_the_last_accepted_row_is_stored(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], read_bytes: int
+) -> None:
+    content = b"".join(line + b"\n" for line in [b"zzzx 0001", *lines])  # one line at least is of the layout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("atom_pipeline.layout.repeated._READ_BYTES", read_bytes)
+        rows, _ = spooled(content, tmp_path_factory.mktemp("arquivos"))
     whole = read(LATEST, content).frame()
     last = whole.unique(["k", "a"], keep="last", maintain_order=True)
     assert rows.unique(["k", "a"], keep="last", maintain_order=True).equals(last)
