@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-FEW = 20_000  # the list is made ready to be searched anew for every portion of the rows
+FEW = 100_000  # the list is made ready to be searched anew for every portion of the rows
 
 
 def rows_with(rows: pl.LazyFrame, values: pl.Series) -> pl.LazyFrame:

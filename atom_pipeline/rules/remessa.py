@@ -30,6 +30,7 @@ from atom_pipeline.rules.state import (
 )
 
 CPF_CHANGED = "CPF/CNPJ do contrato alterado"
+_IS_ACTIVE = pl.col("situacao").eq_missing(Situacao.ATIVO.value)
 
 
 def apply_remessa(
@@ -48,7 +49,7 @@ def apply_remessa(
     in_window = facts["na_janela"]
     applied = facts.filter(~in_window)
     used = _gathered(rows, applied["lugar"])
-    changes = changed_fields(used, cadastro, applied["situacao"].eq_missing(Situacao.ATIVO.value))
+    changes = changed_fields(rows, cadastro, applied.filter(_IS_ACTIVE)["lugar"])
     ignored = facts.filter(in_window)
     return Step(
         tables={
@@ -108,14 +109,13 @@ def _new_contratos(
     contratos: pl.DataFrame, applied: pl.DataFrame, used: pl.LazyFrame, day: date, portfolio: Portfolio
 ) -> pl.DataFrame:
     """`contratos` with the applied rows in place of what they were. ``applied`` and ``used`` are in one order."""
-    was_active = pl.col("situacao").eq_missing(Situacao.ATIVO.value)
     returns = pl.col("situacao").is_in([Situacao.RETIRADO.value, Situacao.BAIXADO.value]).fill_null(False)
     same_client = pl.col("cpf_cnpj").eq_missing(pl.col("cpf_antes"))
     changed = applied.with_columns(
         id_crm=pl.when(same_client).then("id_crm"),
         situacao=pl.lit(Situacao.ATIVO.value),
-        situacao_desde=pl.when(was_active).then("situacao_desde").otherwise(pl.lit(day, pl.Date)),
-        motivo=pl.when(was_active)
+        situacao_desde=pl.when(_IS_ACTIVE).then("situacao_desde").otherwise(pl.lit(day, pl.Date)),
+        motivo=pl.when(_IS_ACTIVE)
         .then("motivo")
         .when(returns)
         .then(pl.lit(Motivo.REATIVACAO.value))
@@ -164,9 +164,8 @@ def _new_cadastro(cadastro: pl.LazyFrame, used: pl.LazyFrame, day: date) -> pl.L
 def _movimentos(facts: pl.DataFrame, changes: pl.DataFrame, day: date, portfolio: Portfolio) -> pl.DataFrame:
     """One movimento per row that did something, or was set aside; none for a row equal to the last one."""
     situacao, in_window = pl.col("situacao"), pl.col("na_janela")
-    active = situacao.eq_missing(Situacao.ATIVO.value)
     events = facts.join(changes, on="contrato", how="left", maintain_order="left").filter(
-        in_window | ~active | pl.col("campos").is_not_null()
+        in_window | ~_IS_ACTIVE | pl.col("campos").is_not_null()
     )
     other_client = (pl.col("cpf_cnpj").ne_missing(pl.col("cpf_antes"))) & situacao.is_not_null()
     return events.sort("contrato").select(
@@ -174,7 +173,7 @@ def _movimentos(facts: pl.DataFrame, changes: pl.DataFrame, day: date, portfolio
         "contrato",
         pl.when(in_window)
         .then(pl.lit(Movimento.IGNORADO_BLOQUEIO.value))
-        .when(active)
+        .when(_IS_ACTIVE)
         .then(pl.lit(Movimento.ATUALIZACAO.value))
         .when(situacao.is_null() | (situacao == Situacao.BLOQUEIO_PARCIAL.value))
         .then(pl.lit(Movimento.ALTA.value))
@@ -189,7 +188,7 @@ def _movimentos(facts: pl.DataFrame, changes: pl.DataFrame, day: date, portfolio
         .otherwise(
             pl.concat_str(
                 pl.when(other_client).then(pl.lit(CPF_CHANGED)),
-                pl.when(active).then("campos"),
+                pl.when(_IS_ACTIVE).then("campos"),
                 separator="; ",
                 ignore_nulls=True,
             ).replace("", None)
