@@ -139,4 +139,5 @@ def _rows_and_owners(
         (pl.col(name) if name in {"chave", *frame.columns} else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in _HISTORY.items()
     )
-    return rows, owners.drop_nulls("chave").unique(maintain_order=True)
+    named = owners.join(rows.select("chave"), on="chave", how="semi", maintain_order="left")
+    return rows, named.unique(maintain_order=True)

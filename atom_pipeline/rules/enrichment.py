@@ -16,7 +16,7 @@ from datetime import date
 
 import polars as pl
 
-from atom_pipeline.rules.groups import unfold
+from atom_pipeline.rules.groups import place_within, unfold
 from atom_pipeline.rules.merge import NEWEST_LAST
 from atom_pipeline.rules.picking import rows_with, rows_without
 from atom_pipeline.rules.received import canonical_rows
@@ -99,7 +99,7 @@ def enderecos(cadastro: Rows, types: Mapping[str, str] | None = None) -> pl.Data
         .sort("contrato", "lugar")
         .select(
             "contrato",
-            pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("contrato").alias("ordem"),
+            place_within("contrato").alias("ordem"),
             pl.col("tipo").replace(dict(types or {})),
             *(member for member in ENDERECO if member != "tipo"),
         )

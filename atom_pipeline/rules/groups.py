@@ -56,3 +56,18 @@ def _places(columns: list[str], group: str) -> list[int]:
     """The repetitions a frame has columns for, in order."""
     pattern = re.compile(rf"{re.escape(group)}_([0-9]+)_[a-z]")
     return sorted({int(found[1]) for column in columns if (found := pattern.match(column))})
+
+
+def at_first(value: pl.Expr, key: str) -> pl.Expr:
+    """For each row what ``value``, which is never null, is in the first row of its key; rows of a key stand together.
+
+    Looking at the row before takes a tenth of what grouping a million texts does.
+    """
+    begins = pl.col(key).ne_missing(pl.col(key).shift()) | (pl.int_range(pl.len()) == 0)
+    return pl.when(begins).then(value).forward_fill()
+
+
+def place_within(key: str) -> pl.Expr:
+    """The place of each row among those of its key, from 1 (Int64); rows of a key stand together."""
+    row = pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
+    return row - at_first(row, key) + 1

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from atom_pipeline.errors import ProgramError
 from atom_pipeline.rules.state import Step, empty, schema
 from atom_pipeline.rules.telefones import apply_telefones
 
@@ -304,3 +305,9 @@ def test_a_file_with_other_zeros_on_the_left_of_a_number_enriches_its_contract()
         ("000002", "CPF_DIVERGENTE"),
         ("000003", "CONTRATO_FORA_DA_BASE"),
     ]
+
+
+def test_a_table_with_a_number_that_no_phone_has_stops_the_day() -> None:
+    previous = pl.concat([NOBODY, pl.DataFrame({"contrato": ["1"], "telefone": ["119999900001"]})], how="diagonal")
+    with pytest.raises(ProgramError, match="12 digits"):
+        apply_telefones(previous, base(), cadastro(D1, [A]), None, day=D1, layout_name="telefones")
