@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import fsspec
 import polars as pl
@@ -55,6 +55,15 @@ class Written:
     sha256: str
 
 
+class _State(NamedTuple):
+    """What the system says of a file: other after each change of it."""
+
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+
 class Lake:
     """Tables under ``<root>/lake[/prefix]``; ``root`` is a folder or an fsspec URL."""
 
@@ -62,6 +71,7 @@ class Lake:
         self._fs, base = fsspec.core.url_to_fs(str(root), use_listings_cache=False, skip_instance_cache=True)
         self.base = "/".join(part for part in (base.rstrip("/"), "lake", prefix) if part)
         self.is_local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else [self._fs.protocol])
+        self._hashes: dict[str, tuple[_State, str]] = {}  # of tables by their keys, each as its file was then
 
     def path(self, table: str, day: date) -> str:
         """Where the table of a day is: a local path on a local lake, a URL elsewhere. It need not exist."""
@@ -126,9 +136,20 @@ class Lake:
     def exists(self, table: str, day: date) -> bool:
         return bool(self._fs.isfile(self._key(table, day)))
 
-    def sha256(self, table: str, day: date) -> str:
-        """Hash of the table's file. Raises TableMissing."""
-        return self._sha256(self._key(table, day), f"{table} of {day:%Y-%m-%d}")
+    def sha256(self, table: str, day: date, *, anew: bool = False) -> str:
+        """Hash of the table's file. Raises TableMissing.
+
+        A day asks for the same ones dozens of times: a local file is hashed again once anybody has replaced or changed
+        it, and where it is asked for ``anew``, by whoever does not trust the disk.
+        """
+        key, what = self._key(table, day), f"{table} of {day:%Y-%m-%d}"
+        before, known = self._state(key), self._hashes.get(key)
+        if not anew and known is not None and known[0] == before:
+            return known[1]
+        sha256 = self._sha256(key, what)
+        if before is not None:
+            self._hashes[key] = (before, sha256)
+        return sha256
 
     def remove_leftovers(self) -> int:
         """Remove what killed writers left, not what a living one is writing; returns how many files."""
@@ -191,10 +212,13 @@ class Lake:
     def store_wave_file(
         self, source: Path, day: date, number: int, name: str, *, replace_unrecorded: bool = False
     ) -> Written:
-        """Keep the file that a wave will send, so that sending can go on after a crash. ``rows`` is 0: unknown here."""
+        """Keep the file that a wave will send, so that sending can go on after a crash. ``rows`` is 0: unknown here.
+
+        ``source`` is moved, not copied.
+        """
         key = self._inside(self.wave_file_path(day, number, name))
         with self._temporary(key) as temporary:
-            shutil.copyfile(source, temporary)
+            shutil.move(source, temporary)
             return self._promote(temporary, key, rows=0, once=not replace_unrecorded)
 
     def open(self, path: str) -> BinaryIO:
@@ -241,7 +265,11 @@ class Lake:
             raise WrittenOnce(f"{key} is written once and holds other content")
         if self.is_local:
             sync_file(temporary)
+            ours = self._state(str(temporary))
             temporary.replace(key)
+            there = self._state(key)
+            if ours and there and ours.inode == there.inode:  # nobody else has written it meanwhile
+                self._hashes[key] = (there, sha256)
             sync_folder(Path(key).parent)
         else:
             self._fs.put_file(str(temporary), key)
@@ -273,6 +301,14 @@ class Lake:
         if origin is not None:
             frames = [frame.with_columns(pl.lit(key).alias(origin)) for frame, key in zip(frames, keys, strict=True)]
         return pl.concat(frames, how="diagonal_relaxed").select(taken)
+
+    def _state(self, key: str) -> _State | None:
+        """None of a file that is not there, or not local."""
+        try:
+            found = Path(key).stat() if self.is_local else None
+        except FileNotFoundError:
+            return None
+        return _State(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) if found else None
 
     def _sha256(self, key: str, what: str) -> str:
         if not self._fs.isfile(key):

@@ -49,7 +49,7 @@ def _bases(runtime: PortfolioRuntime) -> Iterator[Checked]:
         for table, sha256 in sorted(base.tables.items()):
             what = f"lake/{table}/{base.day:%Y-%m-%d}.parquet"
             if runtime.lake.exists(table, base.day):
-                yield Checked(what, _differs(runtime.lake.sha256(table, base.day), sha256))
+                yield Checked(what, _differs(runtime.lake.sha256(table, base.day, anew=True), sha256))
             elif not pruned:
                 yield Checked(what, "it is missing")
 

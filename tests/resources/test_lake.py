@@ -7,6 +7,7 @@ import sys
 import textwrap
 from datetime import date
 from pathlib import Path
+from time import sleep
 
 import duckdb
 import polars as pl
@@ -204,3 +205,35 @@ def test_what_a_killed_process_left_of_its_workshop_is_removed(tmp_path: Path) -
     with Lake(tmp_path).workshop() as folder:
         assert Lake(tmp_path).remove_leftovers() == 1
         assert [path.name for path in (tmp_path / "lake").iterdir()] == [folder.name]
+
+
+def test_a_table_is_hashed_again_once_its_file_was_changed_or_replaced(tmp_path: Path) -> None:
+    lake, other = Lake(tmp_path), Lake(tmp_path)
+    first = lake.write("contratos", DAY, frame(2)).sha256
+    path = Path(lake.path("contratos", DAY))
+    content = path.read_bytes()
+    sleep(0.02)  # some systems tell times in steps of this length
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])  # as long as before
+    assert lake.sha256("contratos", DAY) != first
+    path.write_bytes(content)
+    assert lake.sha256("contratos", DAY) == first
+    second = other.write("contratos", DAY, frame(5)).sha256  # what another process would do
+    assert lake.sha256("contratos", DAY) == second != first
+    path.unlink()
+    with pytest.raises(TableMissing):
+        lake.sha256("contratos", DAY)
+
+
+def test_a_hash_that_is_asked_for_again_reads_the_file_only_when_asked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path)
+    written = lake.write("contratos", DAY, frame())
+    hashed: list[str] = []
+    real = Lake._sha256
+    monkeypatch.setattr(Lake, "_sha256", lambda self, key, what: (hashed.append(key), real(self, key, what))[1])
+    assert [lake.sha256("contratos", DAY) for _ in range(3)] == [written.sha256] * 3
+    assert not hashed
+    assert lake.sha256("contratos", DAY, anew=True) == written.sha256
+    assert Lake(tmp_path).sha256("contratos", DAY) == written.sha256
+    assert len(hashed) == 2
