@@ -24,7 +24,7 @@ from atom_pipeline.rules.state import Ignorada
 from atom_pipeline.scratch import scratch_folder
 from resources.corrections import control_mark
 from resources.durable import hash_file
-from resources.even_lines import has_even_lines
+from resources.even_lines import even_lines
 from resources.ledger_records import FileRecord, Output
 from resources.runtime import PortfolioRuntime
 
@@ -81,7 +81,7 @@ def _with_lines(runtime: PortfolioRuntime, file: FileRecord, day: date, aside: p
     if numbers:
         layout = runtime.catalogue.layouts[file.layout]
         version = layout.version_on(day)
-        encoding, even = version.format.encoding, has_even_lines(runtime, file, version)
+        encoding, even = version.format.encoding, even_lines(runtime, file, version)
         found = original_lines(runtime.archived(file), layout, day, numbers, even=even)
         lines = {number: line.decode(encoding, "backslashreplace") for number, line in found.items()}
     return aside.select(

@@ -1,27 +1,36 @@
-"""Whether a line of a collected file can be sought where it must be, by what reading the file gave."""
+"""Where the lines of a collected file must be, by what reading the file gave."""
 
 from __future__ import annotations
 
+import polars as pl
+
+from atom_pipeline.layout.lines import EvenLines
 from atom_pipeline.layout.model import FixedFormat, RecordRole, Version
+from resources.lake import TableMissing
 from resources.ledger_records import FileRecord
 from resources.runtime import PortfolioRuntime
 
-_OF_ANOTHER_LENGTH = frozenset({"TAMANHO", "REGISTRO_DESCONHECIDO"})  # reasons that a line is refused for
 
+def even_lines(runtime: PortfolioRuntime, file: FileRecord, version: Version) -> EvenLines | None:
+    """What is known of a file whose layout's records have one length: every line that was accepted has it.
 
-def has_even_lines(runtime: PortfolioRuntime, file: FileRecord, version: Version) -> bool:
-    """Whether every line of a file has the one length of its layout's records, by what reading it gave.
-
-    No line had another length or was of no record type, and the lines that were read make up the file's size, header
-    and trailer counted or not.
+    Lines that were refused may have another. None where nothing is known: the file was not read, or what was refused is
+    no longer kept, or is that of another version of the file.
     """
     lengths = {record.length for record in version.records}
     loads = [one.load for one in runtime.ledger.loads(file.day, file.layout) if one.file.id == file.id]
     if not isinstance(version.format, FixedFormat) or len(lengths) != 1 or not loads:
-        return False
-    load, length = loads[0], lengths.pop() or 0
-    if not _OF_ANOTHER_LENGTH.isdisjoint(load.refused_by_reason):
-        return False
+        return None
+    [load] = loads
+    refused: list[int] = []
+    if load.rows_refused:
+        mine = (pl.col("layout") == file.layout) & (pl.col("arquivo") == file.name)
+        try:
+            lines = runtime.lake.scan("recusadas", file.day).filter(mine).select("linha").collect()["linha"]
+        except TableMissing:
+            return None
+        refused = lines.drop_nulls().to_list()
+    if len(refused) != load.rows_refused:
+        return None
     ends = sum(record.role is not RecordRole.DETAIL for record in version.records)
-    lines = range(load.rows_read, load.rows_read + ends + 1)
-    return any(file.size + last == many * (length + width) for many in lines for width in (1, 2) for last in (0, width))
+    return EvenLines(frozenset(refused), load.rows_read + ends)

@@ -11,7 +11,7 @@ from atom_pipeline.errors import FileRefused
 from atom_pipeline.layout.one_record import Cell, read_record
 from atom_pipeline.retention import Part
 from atom_pipeline.why.life import Event
-from resources.even_lines import has_even_lines
+from resources.even_lines import even_lines
 from resources.ledger_records import FileRecord
 from resources.retention import was_pruned
 from resources.runtime import PortfolioRuntime
@@ -47,7 +47,7 @@ def record_of(runtime: PortfolioRuntime, event: Event) -> NamedRecord | None:
         fault = "the file is no longer kept" if gone else "the archive has lost the file: see `atom verify`"
     else:
         try:
-            even = has_even_lines(runtime, file, layout.version_on(file.day))
+            even = even_lines(runtime, file, layout.version_on(file.day))
             found = read_record(layout, path, event.linha, name=file.name, day=file.day, excel=file.excel, even=even)
         except FileRefused as refused:
             fault = str(refused)

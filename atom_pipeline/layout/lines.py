@@ -10,7 +10,9 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
+from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,16 +28,27 @@ _BLOCK_BYTES = 1024 * 1024
 _BREAK = ord("\n")
 
 
+@dataclass(frozen=True)
+class EvenLines:
+    """What reading told of a file whose lines have the length of the layout's records, but for some.
+
+    ``apart`` has the numbers of those that may have another, of ``count`` lines in all.
+    """
+
+    apart: frozenset[int]
+    count: int
+
+
 def original_lines(
-    path: Path, layout: Layout, day: date, numbers: Iterable[int], *, even: bool = False
+    path: Path, layout: Layout, day: date, numbers: Iterable[int], *, even: EvenLines | None = None
 ) -> dict[int, bytes]:
     """The physical lines of those numbers (from 1), without their line break, in the order of the file.
 
     Day and first line say which version of the layout the file follows. A number beyond the end of the file is left
     out. In a file without line breaks a line is a record; of a workbook it is a row of the first sheet, in the layout's
-    delimited form and UTF-8, since a cell has no bytes of its own. ``even``: the caller knows that every line has the
-    length of the layout's records; a line is then sought where it must be, and counted only where it is not. Raises
-    OSError when the file cannot be read, LookupError when no version is in force on ``day``.
+    delimited form and UTF-8, since a cell has no bytes of its own. ``even``: lines are sought where they must be then,
+    and counted only where the file is not as it says. Raises OSError when the file cannot be read, LookupError when no
+    version is in force on ``day``.
     """
     wanted = sorted({number for number in numbers if number > 0})
     with path.open("rb") as source:
@@ -47,7 +60,7 @@ def original_lines(
             delimiter = version.format.delimiter if isinstance(version.format, DelimitedFormat) else ";"
             return _rows(path, delimiter, wanted)
         source.seek(0)
-        sought = _evenly(source, version.records[0].length, wanted) if even else None
+        sought = _evenly(source, version.records[0].length, even, wanted) if even else None
         if sought is None:
             source.seek(0)
             sought = _lines(source, wanted)
@@ -64,23 +77,36 @@ def _records(source: BinaryIO, length: int, wanted: list[int]) -> dict[int, byte
     return found
 
 
-def _evenly(source: BinaryIO, length: int | None, wanted: list[int]) -> dict[int, bytes] | None:
-    """The lines of a file whose lines all have this length; None when one does not begin and end where it must."""
+def _evenly(source: BinaryIO, length: int | None, even: EvenLines, wanted: list[int]) -> dict[int, bytes] | None:
+    """The lines of a file whose lines have this length, but for some; None when the file is not so."""
     if length is None:
         return None
     first = source.read(length + 2)
     ending = b"\r\n" if first[length:] == b"\r\n" else first[length : length + 1]
     if not ending.endswith(b"\n"):
         return None
+    step = length + len(ending)
     found: dict[int, bytes] = {}
-    for number in wanted:
-        source.seek((number - 1) * (length + len(ending)) - (1 if number > 1 else 0))
-        before = source.read(1) if number > 1 else b"\n"
-        line, after = source.read(length), source.read(len(ending))
-        if before != b"\n" or len(line) < length or b"\n" in line or after not in (ending, b""):
+    at, number = 0, 1  # where lines of one length begin, and the first one's number
+    for one in sorted({*wanted, *even.apart}):
+        place = at + (one - number) * step
+        source.seek(max(place - 1, 0))
+        before = source.read(1) if place else b"\n"
+        if before != b"\n":
             return None
-        found[number] = line
-    return found
+        if one in even.apart:
+            line = source.readline(LONGEST_LINE)
+            at, number = place + len(line), one + 1
+            found[one] = line.removesuffix(b"\n").removesuffix(b"\r")
+            continue
+        line, after = source.read(length), source.read(len(ending))
+        if len(line) < length or b"\n" in line or after not in (ending, b""):
+            return None
+        found[one] = line
+    left = source.seek(0, SEEK_END) - at
+    if (even.count - number + 1) * step - left not in {0, len(ending)}:  # the last line may not be ended
+        return None
+    return {number: found[number] for number in wanted}
 
 
 def _rows(path: Path, delimiter: str, wanted: list[int]) -> dict[int, bytes]:

@@ -19,7 +19,7 @@ import numpy as np
 from atom_pipeline.layout.batches import Batch
 from atom_pipeline.layout.convert import RecordPlan
 from atom_pipeline.layout.delimited import LONGEST_RECORD, column_order
-from atom_pipeline.layout.lines import original_lines
+from atom_pipeline.layout.lines import EvenLines, original_lines
 from atom_pipeline.layout.model import DelimitedFormat, Field, Layout, Record, Version
 from atom_pipeline.layout.reading import FileReader
 from atom_pipeline.layout.sniffing import HEAD_BYTES, choose_version
@@ -42,7 +42,7 @@ class Cell:
 
 
 def read_record(
-    layout: Layout, path: Path, line: int, *, name: str, day: date, excel: bool = False, even: bool = False
+    layout: Layout, path: Path, line: int, *, name: str, day: date, excel: bool = False, even: EvenLines | None = None
 ) -> tuple[str, list[Cell]] | None:
     """The name of the record's type and its cells, in the order of the layout; None when the line is no record of it.
 

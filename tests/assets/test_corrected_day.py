@@ -12,6 +12,8 @@ from agency import ANA, BIA, CAIO, Agency, agency, client
 
 DAY = date(2026, 11, 9)
 REMESSA = "20261108_190000_remessa_528_out.528"
+NEXT_REMESSA = "20261109_190000_remessa_528_out.528"
+ACORDOS = "AcordosBaixados_09112026_528.csv"
 ERRORS = f"{REMESSA}.erros.csv"
 C1, C2, C3 = "0000000101", "0000000102", "0000000103"
 BAD = "52998224724"  # of ANA, but for its last digit
@@ -36,7 +38,7 @@ def correct(source: Path, target: Path, old: str, new: str) -> None:
 
 def morning(house: Agency, *rows: dict[str, object]) -> None:
     house.put("remessa_assessoria", REMESSA, rows, day=DAY)
-    house.put("acordos_baixados", "AcordosBaixados_09112026_528.csv", [], day=DAY)
+    house.put("acordos_baixados", ACORDOS, [], day=DAY)
     house.make(DAY)
 
 
@@ -99,3 +101,24 @@ def test_what_is_still_wrong_comes_back_about_the_new_version(house: Agency) -> 
     [error] = house.collect().errors
     assert "versão 1" in error.message
     assert house.runtime.stale() == []
+
+
+def test_lines_of_a_file_with_a_short_one_are_given_back_without_counting_through_it(
+    house: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.put("remessa_assessoria", REMESSA, [client(C1, ANA), client(C2, BIA), client(C3, CAIO)], day=DAY)
+    house.put("acordos_baixados", ACORDOS, [{"contrato": C3, "cpf_cnpj": CAIO, "numero_acordo": "7"}], day=DAY)
+    house.make(DAY)
+    lines = (house.drop / REMESSA).read_bytes().split(b"\r\n")
+    lines[1] = lines[1][:-9]
+    next_day = date(2026, 11, 10)
+    (house.drop / NEXT_REMESSA).write_bytes(b"\r\n".join(lines))
+    house.put("acordos_baixados", "AcordosBaixados_10112026_528.csv", [], day=next_day)
+    monkeypatch.delattr("atom_pipeline.layout.lines._lines")
+    house.make(next_day)
+    with (house.drop / "erros" / f"{NEXT_REMESSA}.erros.csv").open(encoding="utf-8", newline="") as stream:
+        given = {int(row["linha"]): (row["motivo"], row["original"]) for row in csv.DictReader(stream, delimiter=";")}
+    assert given == {
+        2: ("TAMANHO", lines[1].decode("latin-1")),
+        4: ("IGNORADO_BLOQUEIO", lines[3].decode("latin-1")),
+    }

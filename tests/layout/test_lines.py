@@ -13,7 +13,7 @@ from yaml_documents import DELIMITED, FIXED, write
 
 from atom_pipeline.layout import lines
 from atom_pipeline.layout.document import load_layout
-from atom_pipeline.layout.lines import original_lines
+from atom_pipeline.layout.lines import EvenLines, original_lines
 from atom_pipeline.layout.model import Layout
 
 DAY = date(2023, 8, 4)
@@ -130,14 +130,64 @@ def test_near_and_far_lines_are_found_together(tmp_path: Path) -> None:
     assert original_lines(path, layout, DAY, [30_000, 30_001]) == {30_000: rows[-1].encode()}
 
 
+def even_rows(count: int, lengths: dict[int, int]) -> list[bytes]:
+    """Lines of twelve bytes, those at the given numbers of another length."""
+    return [f"{number:08d}ABCD".encode().ljust(40, b"x")[: lengths.get(number, 12)] for number in range(1, count + 1)]
+
+
+@given(
+    st.integers(1, 40).flatmap(
+        lambda count: st.tuples(
+            st.just(count),
+            st.dictionaries(st.integers(1, count), st.integers(0, 30), max_size=4),
+            st.frozensets(st.integers(1, count), max_size=4),
+            st.lists(st.integers(0, count + 2), max_size=8),
+        )
+    ),
+    st.sampled_from([b"\r\n", b"\n"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_lines_of_one_length_are_sought_between_those_of_another(
+    tmp_path_factory: pytest.TempPathFactory,
+    lines_wanted: tuple[int, dict[int, int], frozenset[int], list[int]],
+    end: bytes,
+    last_is_ended: bool,
+    told: bool,
+) -> None:
+    count, lengths, also_apart, wanted = lines_wanted
+    folder = tmp_path_factory.mktemp("even")
+    path = archived(folder, end.join(even_rows(count, lengths)) + (end if last_is_ended else b""))
+    even = EvenLines(frozenset(lengths) | also_apart if told else also_apart, count)
+    layout = layout_with(folder)
+    assert original_lines(path, layout, DAY, wanted, even=even) == original_lines(path, layout, DAY, wanted)
+
+
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
-def test_a_line_of_an_even_file_is_sought_and_counted_where_it_is_not_there(tmp_path: Path, end: bytes) -> None:
-    layout = layout_with(tmp_path)
-    rows = [f"{number:08d}ABCD".encode() for number in range(1, 31)]
-    path = archived(tmp_path, end.join([*rows, b""]))
-    assert original_lines(path, layout, DAY, [1, 2, 30], even=True) == {1: rows[0], 2: rows[1], 30: rows[29]}
-    path = archived(tmp_path, end.join(rows))  # the last line is not ended
-    assert original_lines(path, layout, DAY, [30], even=True) == {30: rows[29]}
-    assert original_lines(path, layout, DAY, [31], even=True) == {}
-    path = archived(tmp_path, end.join([rows[0], rows[1][:-1], *rows[2:], b""]))  # what the caller knew was wrong
-    assert original_lines(path, layout, DAY, [1, 9], even=True) == {1: rows[0], 9: rows[8]}
+@pytest.mark.parametrize("last_is_ended", [True, False])
+def test_a_file_that_is_as_reading_told_is_not_counted_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, last_is_ended: bool
+) -> None:
+    rows = even_rows(30, {2: 5, 9: 31})
+    path = archived(tmp_path, end.join(rows) + (end if last_is_ended else b""))
+    monkeypatch.delattr(lines, "_lines")
+    for apart in ({2, 9}, {2, 4, 9, 30}):
+        even = EvenLines(frozenset(apart), 30)
+        found = original_lines(path, layout_with(tmp_path), DAY, [1, 2, 3, 9, 10, 30], even=even)
+        assert found == {number: rows[number - 1] for number in (1, 2, 3, 9, 10, 30)}
+
+
+@pytest.mark.parametrize("count", [29, 30])
+def test_a_file_of_another_size_than_reading_told_is_counted_through(tmp_path: Path, count: int) -> None:
+    rows = even_rows(30, {5: 12 * 2 + 1})  # as long as two lines: all after it begin where a line would
+    path = archived(tmp_path, b"\n".join([*rows, b""]))
+    even = EvenLines(frozenset(), count)
+    assert original_lines(path, layout_with(tmp_path), DAY, [4, 20], even=even) == {4: rows[3], 20: rows[19]}
+
+
+def test_a_file_with_lines_that_end_otherwise_is_counted_through(tmp_path: Path) -> None:
+    rows = even_rows(40, {})
+    step = 14  # as many lines without a carriage return shorten the file by a whole line
+    path = archived(tmp_path, b"".join(row + (b"\n" if 2 <= n < 2 + step else b"\r\n") for n, row in enumerate(rows)))
+    found = original_lines(path, layout_with(tmp_path), DAY, [30], even=EvenLines(frozenset(), 40))
+    assert found == {30: rows[29]}

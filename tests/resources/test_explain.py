@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from atom_pipeline.cli import app
 from atom_pipeline.cli.console import console as terminal
 from atom_pipeline.errors import AtomError
-from atom_pipeline.layout import one_record
-from atom_pipeline.layout.lines import original_lines
+from atom_pipeline.layout import lines, one_record
+from atom_pipeline.layout.lines import EvenLines, original_lines
 from resources.diff import compare_days
 from resources.explain import Story, contratos_of_client, contratos_with_phone, explain, explain_contrato
 from resources.explain_record import record_of
@@ -172,13 +172,16 @@ def test_a_client_and_a_phone_lead_to_their_contracts_however_they_are_written(h
 
 def test_the_record_of_an_event_has_its_fields_named(house: Agency) -> None:
     update = next(event for event in story(house, KEPT).events if event.movimento == "ATUALIZACAO")
-    sought: list[bool] = []
+    sought: list[EvenLines | None] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            one_record, "original_lines", lambda *a, even, **k: sought.append(even) or original_lines(*a, **k)
+            one_record,
+            "original_lines",
+            lambda *a, even, **k: sought.append(even) or original_lines(*a, even=even, **k),
         )
+        patch.delattr(lines, "_lines")  # all lines of the remessa have its length, as the ledger knows: none is counted
         record = record_of(house.runtime, update)
-    assert sought == [True]  # all lines of the remessa have its length, as the ledger knows
+    assert sought == [EvenLines(frozenset(), 5)]
     assert record is not None and record.fault is None
     assert (record.file, record.line, record.layout, record.record) == (
         REMESSAS[TUE],
