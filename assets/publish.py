@@ -137,17 +137,23 @@ def _send(runtime: PortfolioRuntime, model: SqlModel, day: date, due: Due, *, no
         def write(number: int) -> Sequence[Draft]:
             drafts: list[Draft] = []
             if loaded.height:
-                mailing = runtime.lake.read(MAILING, day).join(loaded.select("contrato"), on="contrato", how="semi")
+                mailing = _of(runtime.lake.read(MAILING, day), loaded)
                 layout = runtime.output_layout(Stage.MAILING)
-                drafts.append(_draft(folder, layout, mailing.sort("contrato"), day, number, kind))
+                drafts.append(_draft(folder, layout, mailing, day, number, kind))
             if removed.height:
-                frame = run_model(runtime, model, day, {"manager_atual": due.held})
-                frame = frame.join(removed.select("contrato"), on="contrato", how="semi").sort("contrato")
+                frame = _of(run_model(runtime, model, day, {"manager_atual": due.held}), removed)
                 drafts.append(_draft(folder, runtime.output_layout(Stage.BAIXA), frame, day, number, kind))
             return drafts
 
         wave = plan_wave(runtime.ledger, runtime.lake, day, kind, due.rows, write, note=note, against=due.held)
     return publish_wave(runtime.manager, runtime.ledger, runtime.lake, wave)
+
+
+def _of(rows: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+    """The rows of these contracts, sorted by contrato. A carga takes the whole mailing, which is in that order."""
+    if rows["contrato"].equals(chosen["contrato"]) and rows["contrato"].is_sorted():
+        return rows
+    return rows.join(chosen.select("contrato"), on="contrato", how="semi").sort("contrato")
 
 
 def _draft(folder: Path, layout: Layout, frame: pl.DataFrame, day: date, number: int, kind: WaveKind) -> Draft:

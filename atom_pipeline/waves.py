@@ -58,16 +58,20 @@ def difference(desired: pl.DataFrame, held: pl.DataFrame) -> Difference:
     A contract never sent gets no baixa, and one that returns after a baixa is an addition. Other columns of
     ``desired`` are ignored. Raises ProgramError when a contract stands twice or has no content hash.
     """
-    wanted = _one_per_contract(desired, DESIRED, "desired")
-    known = _one_per_contract(held, HELD, "held")
+    wanted, known = _desired(desired), _held(held)
     return Difference(
         additions=wanted.join(known, on="contrato", how="anti").sort("contrato"),
         changes=wanted.join(known.select("contrato", antes="conteudo"), on="contrato")
         .filter(pl.col("conteudo") != pl.col("antes"))
         .drop("antes")
         .sort("contrato"),
-        removals=known.join(wanted, on="contrato", how="anti").sort("contrato"),
+        removals=_removals(wanted, known),
     )
+
+
+def removals(desired: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """Of the difference the held rows (HELD) that must be taken away. Raises ProgramError as ``difference`` does."""
+    return _removals(_desired(desired), _held(held))
 
 
 def full_rows(desired: pl.DataFrame, held: pl.DataFrame, kept: Collection[str] = ()) -> pl.DataFrame:
@@ -75,12 +79,12 @@ def full_rows(desired: pl.DataFrame, held: pl.DataFrame, kept: Collection[str] =
 
     Those of ``kept`` get no baixa. As a carga says all that Manager has from then on, it says that they stay.
     """
-    wanted = _one_per_contract(desired, DESIRED, "desired")
-    removals = difference(desired, held).removals
+    wanted = _desired(desired)
+    gone = _removals(wanted, _held(held))
     return _rows(
         (Operation.CARGA, wanted),
-        (Operation.BAIXA, removals.filter(~_among(kept))),
-        (Operation.MANTIDO, removals.filter(_among(kept))),
+        (Operation.BAIXA, gone.filter(~_among(kept))),
+        (Operation.MANTIDO, gone.filter(_among(kept))),
     )
 
 
@@ -96,7 +100,7 @@ def incremental_rows(desired: pl.DataFrame, held: pl.DataFrame, kept: Collection
 
 def removal_rows(desired: pl.DataFrame, held: pl.DataFrame, kept: Collection[str] = ()) -> pl.DataFrame:
     """The rows (ROWS) of a wave that only takes away, but none of ``kept``."""
-    return _rows((Operation.BAIXA, difference(desired, held).removals.filter(~_among(kept))))
+    return _rows((Operation.BAIXA, removals(desired, held).filter(~_among(kept))))
 
 
 def spoken_of(rows: pl.DataFrame) -> pl.DataFrame:
@@ -129,12 +133,24 @@ def _rows(*parts: tuple[Operation, pl.DataFrame]) -> pl.DataFrame:
     ).sort("contrato")
 
 
+def _removals(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    return known.join(wanted, on="contrato", how="anti").sort("contrato")
+
+
+def _desired(rows: pl.DataFrame) -> pl.DataFrame:
+    return _one_per_contract(rows, DESIRED, "desired")
+
+
+def _held(rows: pl.DataFrame) -> pl.DataFrame:
+    return _one_per_contract(rows, HELD, "held")
+
+
 def _one_per_contract(frame: pl.DataFrame, schema: pl.Schema, what: str) -> pl.DataFrame:
     missing = [name for name in schema.names() if name not in frame.columns]
     if missing:
         raise ProgramError(f"{what}: no column {', '.join(missing)}")
     rows = frame.select(schema.names()).cast(schema)
-    if rows["contrato"].is_duplicated().any():
+    if rows["contrato"].n_unique() < rows.height:
         raise ProgramError(f"{what}: a contract stands twice")
     if rows["contrato"].null_count() or rows["conteudo"].null_count():
         raise ProgramError(f"{what}: a row without contrato or conteudo")

@@ -212,13 +212,10 @@ class Lake:
     def store_wave_file(
         self, source: Path, day: date, number: int, name: str, *, replace_unrecorded: bool = False
     ) -> Written:
-        """Keep the file that a wave will send, so that sending can go on after a crash. ``rows`` is 0: unknown here.
-
-        ``source`` is moved, not copied.
-        """
+        """Keep the file that a wave will send, so that sending can go on after a crash. ``rows`` is 0: unknown here."""
         key = self._inside(self.wave_file_path(day, number, name))
         with self._temporary(key) as temporary:
-            shutil.move(source, temporary)
+            shutil.copyfile(source, temporary)
             return self._promote(temporary, key, rows=0, once=not replace_unrecorded)
 
     def open(self, path: str) -> BinaryIO:

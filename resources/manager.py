@@ -7,11 +7,13 @@ ask here, so that all of them give the same numbers.
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
+from atom_pipeline.ahead import made_ahead
 from atom_pipeline.day import SENDING, Decision, Sending
 from atom_pipeline.portfolio import Guards
 from atom_pipeline.rules.state import Situacao
@@ -19,10 +21,10 @@ from atom_pipeline.waves import (
     DESIRED,
     HELD,
     Operation,
-    difference,
     full_rows,
     incremental_rows,
     removal_rows,
+    removals,
     spoken_of,
 )
 from resources.ledger_records import RESETS, Wave, WaveKind, WaveStatus
@@ -30,6 +32,9 @@ from resources.publish import manager_state
 from resources.runtime import PortfolioRuntime
 
 MAILING = "manager_mailing"
+HASHED_ROWS = 32_768  # at a time: the next ones are made text meanwhile
+BETWEEN, NOTHING = "\x1f", "\x00"  # of the values of a row that is hashed
+WRITTEN_AS_CAST = (pl.String, pl.Date, pl.Decimal)  # types whose values Polars writes as it casts them to text
 ORIGIN = pl.Schema({"base": pl.String})  # the hash of the base that a model was made from
 NO_BASE = "o dia não tem base: rode o dia"
 IMPORTED = "a base do dia foi importada: o Manager já tem o que ela diz"
@@ -130,10 +135,23 @@ def desired(runtime: PortfolioRuntime, day: date) -> pl.DataFrame:
 
 def content_hash(frame: pl.DataFrame) -> pl.Series:
     """SHA-256 of each row's values, the same on every machine and version: it is compared with what was sent."""
-    separated = frame.select(
-        pl.concat_str(pl.all().cast(pl.String).fill_null("\x00"), separator="\x1f").alias("conteudo")
-    ).to_series()
-    return pl.Series([hashlib.sha256(row.encode()).hexdigest()[:32] for row in separated], dtype=pl.String)
+    hashes: list[str] = []
+    for rows in made_ahead(rows_as_text, frame.iter_slices(HASHED_ROWS), workers=2):
+        hashes += [hashlib.sha256(row).hexdigest()[:32] for row in rows]
+    return pl.Series(hashes, dtype=pl.String)
+
+
+def rows_as_text(frame: pl.DataFrame) -> list[bytes]:
+    """Each row's values as text, which is what Polars casts them to, one after another."""
+    others = [name for name, dtype in frame.schema.items() if not (dtype.is_integer() or dtype in WRITTEN_AS_CAST)]
+    cells = frame.with_columns(pl.col(others).cast(pl.String))
+    written = io.BytesIO()
+    cells.write_csv(written, include_header=False, separator=BETWEEN, quote_style="never", null_value=NOTHING)
+    rows = written.getvalue().split(b"\n")
+    if len(rows) == frame.height + 1:  # no value has a line break
+        return rows[:-1]
+    text = pl.concat_str(pl.all().cast(pl.String).fill_null(NOTHING), separator=BETWEEN)
+    return frame.select(text.cast(pl.Binary)).to_series().to_list()
 
 
 def origin_table(model: str) -> str:
@@ -235,7 +253,7 @@ def _doubt(runtime: PortfolioRuntime, day: date, wanted: pl.DataFrame, held: pl.
         known = contratos.select("contrato").join(situacoes, on="contrato", how="left")
         return known.filter(pl.col("situacao").is_null() | (pl.col("situacao") == Situacao.ATIVO.value))
 
-    now = unexplained(difference(wanted, held).removals)
+    now = unexplained(removals(wanted, held))
     earlier = unexplained(taken.join(wanted, on="contrato", how="anti"))
     words = [decision.what for decision in runtime.taken(day) if decision.what in SENDING]
     return Doubt(

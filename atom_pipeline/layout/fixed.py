@@ -8,15 +8,14 @@ are then decoded ahead, by as many threads as there are processors.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from atom_pipeline.ahead import made_ahead
 from atom_pipeline.layout.batches import Batch, LineFault, Portion, accepted_forms
 from atom_pipeline.layout.blocks import Block, BlockReader, Bytes, Look, Positions, positions_where, refuse_many
 from atom_pipeline.layout.characters import CharacterCheck, Cleaned
@@ -115,29 +114,9 @@ class FixedDecoder:
             yield block
 
     def _portions_ahead(self) -> Iterator[Portion]:
-        """The portions in order, while the next ones are made. Where reading fails, those before come first."""
-        workers = os.cpu_count() or 1
-        waiting: deque[Future[Portion]] = deque()
-        failure: Exception | None = None
-        blocks = self._blocks()
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                while True:
-                    while failure is None and len(waiting) < workers:
-                        try:
-                            block = next(blocks)
-                            waiting.append(pool.submit(self._portion, block, self._characters.clean(block)))
-                        except StopIteration:
-                            break
-                        except Exception as error:
-                            failure = error
-                    if not waiting:
-                        break
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(cancel_futures=True)
-        if failure is not None:
-            raise failure
+        """The portions in order, while the next ones are made."""
+        blocks = ((block, self._characters.clean(block)) for block in self._blocks())
+        return made_ahead(lambda one: self._portion(*one), blocks, workers=os.cpu_count() or 1)
 
     def _portion(self, block: Block, cleaned: Cleaned) -> Portion:
         kinds = which_record(self._plans, block)

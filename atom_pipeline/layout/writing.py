@@ -10,6 +10,8 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,6 +35,7 @@ __all__ = ["LayoutWriter", "Records", "WrittenFile", "records_from_csv", "record
 Records = pl.DataFrame | Mapping[str, pl.DataFrame]
 SLICE_BYTES = 32 * 1024 * 1024  # text made in one go, about
 _COPIED = 1024 * 1024
+_BESIDE = 1024 * 1024  # bytes: from here on they are written by another thread
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
 _PLACE = "lugar:"  # a row's place in a slice
 
@@ -47,21 +50,44 @@ class WrittenFile:
 
 
 class _Sink:
-    """Where bytes go: hashed and counted on the way."""
+    """Where bytes go: hashed and counted on the way; much of them while the caller makes the next ones."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._hash = hashlib.sha256()
+        self._thread: ThreadPoolExecutor | None = None
+        self._going: Future[None] | None = None
         self.bytes = 0
 
     def write(self, data: bytes) -> None:
+        """Raises what the stream raises, for large ``data`` with the next call."""
+        self.settle()
+        self.bytes += len(data)
+        if len(data) < _BESIDE:
+            self._put(data)
+            return
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "written")
+        self._going = self._thread.submit(self._put, data)
+
+    def settle(self) -> None:
+        """Wait until all is written."""
+        going, self._going = self._going, None
+        if going is not None:
+            going.result()
+
+    def end(self) -> str:
+        """Wait until all is written; its hash."""
+        try:
+            self.settle()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown()
+        return self._hash.hexdigest()
+
+    def _put(self, data: bytes) -> None:
         self._stream.write(data)
         self._hash.update(data)
-        self.bytes += len(data)
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
 
 
 class LayoutWriter:
@@ -188,13 +214,16 @@ class LayoutWriter:
             body.close()
         for line in end:
             self._emit(line)
+        sha256 = self._sink.end()
         if self._path and self._temporary:
             self._stream.close()
             self._temporary.replace(self._path)
-        self.written = WrittenFile(self._rows, self._sink.sha256, self._sink.bytes)
+        self.written = WrittenFile(self._rows, sha256, self._sink.bytes)
         return self.written
 
     def _abandon(self) -> None:
+        with suppress(Exception):  # what went wrong is raised already
+            self._sink.end()
         if self._body:
             self._body.close()
         if self._temporary:

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from atom_pipeline.errors import RecordError
+from atom_pipeline.layout import writing
 from atom_pipeline.layout.writing import LayoutWriter, records_from_csv, records_to_csv, write_file
 from tests.layout.small_layouts import DAY, delimited, fixed, layout_of, read, values, with_ends, written
 
@@ -223,6 +224,37 @@ TWO = ({"name": "a", "title": "Coluna A"}, {"name": "b"})
 
 def lines(content: bytes) -> list[str]:
     return content.decode("latin-1").splitlines()
+
+
+class Full(io.BytesIO):
+    """A disk that is full after some writes."""
+
+    left = 2
+
+    def write(self, data: Any) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(28, "No space left on device")
+        return super().write(data)
+
+
+def test_a_disk_that_is_full_while_rows_are_written_fails_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_BESIDE", 1)  # all of it by the other thread
+    monkeypatch.setattr(writing, "SLICE_BYTES", 64)
+    layout = fixed({"name": "v", "width": 8})
+    rows = pl.DataFrame({"v": [f"{number:08d}" for number in range(200)]})
+    whole = io.BytesIO()
+    with LayoutWriter(whole, layout, DAY) as writer:
+        writer.write(rows)
+    assert writer.written is not None
+    assert writer.written.sha256 == hashlib.sha256(whole.getvalue()).hexdigest()
+    assert whole.getvalue() == written(layout, rows)
+    with pytest.raises(OSError, match="No space left"), LayoutWriter(Full(), layout, DAY) as writer:
+        writer.write(rows)
+    last = Full()
+    last.left = 0
+    with pytest.raises(OSError, match="No space left"), LayoutWriter(last, layout, DAY) as writer:
+        writer.write(rows[:1])  # told when the file is ended
 
 
 def test_titles_come_first_and_cells_are_quoted_where_they_must() -> None:
