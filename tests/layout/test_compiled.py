@@ -166,6 +166,30 @@ def test_memory_that_is_used_again_leaves_nothing_behind() -> None:
         del found
 
 
+def test_what_was_said_of_a_cell_is_said_again_only_of_the_same_cell_of_the_same_person() -> None:
+    names = ("person", "document", "ddd")
+    layout = fixed(*({"name": name} | FLAGGED | KINDS[name][0] for name in names), max_rejects=1)
+    plan = RecordPlan(layout.versions[-1].records[0])
+    decoder = QuickDecoder(plan, "latin-1")
+    documents = ["52998224725", "52998224724", "11222333000181", "11222333000180", "00011144477735", ""]
+    faulty = 0
+    for turn in range(4):
+        persons = ["F", "J", "x", " "][turn:] + ["F", "J", "x", " "][:turn]
+        lines = [f"{persons[i % 4]}{document:<14}0{20 + i:02d}" for i, document in enumerate(documents * 2)]
+        block = BlockReader(io.BytesIO("\n".join(lines).encode()), "latin-1", name="x").next_block()
+        assert block is not None
+        rows = np.arange(block.height)
+        expected, found = decode_block(plan, block, rows), decoder.decode(block, rows)
+        assert found.frame.rows() == expected.frame.rows()
+        faults = [
+            [(one.field, one.reason, one.severity, one.rows.tolist(), one.details) for one in decoded.faults]
+            for decoded in (expected, found)
+        ]
+        assert faults[0] == faults[1]
+        faulty += sum(len(rows) for field, _, _, rows, _ in faults[0] if field == "document")
+    assert faulty > 20
+
+
 def test_the_loops_themselves_read_nearly_every_kind_of_field() -> None:
     decoder = QuickDecoder(RecordPlan(EVERY.versions[-1].records[0]), "latin-1")
     left = {list(KINDS)[place] for place in decoder.left}

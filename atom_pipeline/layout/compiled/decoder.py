@@ -38,6 +38,10 @@ class QuickDecoder:
         named = zip(self._program.places, (Op(row[Column.OP]) for row in rows), strict=True)
         self._columns = Columns({plan.names[place]: self._format(place, op) for place, op in named})
         self._judged = Judged(plan.fields)
+        spans = {name: (start, stop) for name, start, stop in plan.spans}
+        self._deciding = [  # a document is judged by whose it is, too
+            [spans[name] for name in (one.name, one.field.person_type) if name] for one in plan.fields
+        ]
         self._read_cells = function("read_cells")
         self._memory, self._text = Pool(KEPT_BUFFERS), Pool(KEPT_BUFFERS, sparse=True)
         self.left = frozenset(range(len(plan.fields))) - set(self._program.places)  # fields that convert reads whole
@@ -69,9 +73,12 @@ class QuickDecoder:
         unknown: list[tuple[int, int, Positions, list[bytes]]] = []
         for column, where in zip(fields.tolist(), np.split(doubts[:, 1], firsts[1:]), strict=True):
             place = self._program.places[column]
-            name, start, stop = self._plan.spans[place]
+            name = self._plan.names[place]
             begins = block.starts[rows[where[:MOST_CELLS]]].tolist()
-            cells = [block.array[begin + start : begin + stop].tobytes() for begin in begins]
+            cells = [
+                b"\n".join(block.array[begin + start : begin + stop].tobytes() for start, stop in self._deciding[place])
+                for begin in begins
+            ]
             known = self._judged.recall(place, cells, where) if len(cells) == len(where) else None
             if known is None:
                 unknown.append((column, place, where, cells))

@@ -1,7 +1,8 @@
 """What ``convert`` said of cells before: a wrong area code is in a file a thousand times, and is wrong each time.
 
-Starting the expressions for a few cells costs more than reading a million others. Kept are cells of text and digits of
-which nothing else in the line decides; the values are personal data and stay in the memory of the process.
+Starting the expressions for a few cells costs more than reading a million others. Kept are cells of text and digits,
+each with the other cell of its line that decides on it, where there is one: whose a document is. The values are
+personal data and stay in the memory of the process.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ class Judged:
 
 
 def _kind(plan: FieldPlan) -> str:
-    """The facts of a field by which its cells are judged; nothing where the cell alone does not say it."""
+    """The facts of a field by which its cells are judged; nothing where they are not kept."""
     field = plan.field
-    if field.type not in {FieldType.TEXT, FieldType.DIGITS} or field.person_type:
+    if field.type not in {FieldType.TEXT, FieldType.DIGITS}:
         return ""
     return field.model_dump_json(exclude=_NAMES)
