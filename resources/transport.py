@@ -58,7 +58,8 @@ def is_plain_name(name: str) -> bool:
     return (
         0 < len(encoded) <= 200
         and name.isprintable()
-        and not any(mark in name for mark in "/\\")
+        and "/" not in name
+        and "\\" not in name
         and name not in {".", ".."}
         and name == name.strip()
     )

@@ -89,8 +89,8 @@ def poll(
     runtime: PortfolioRuntime, names: DropNames, found: Sequence[RemoteFile], cursor: str | None, running: str | None
 ) -> PollPlan:
     """Plan from a listing and one look at the ledger."""
-    raw = {printable(file.name): file.name for file in found}
     seen = [Seen(printable(file.name), file.size, file.mtime) for file in found]
+    raw = {shown.name: file.name for shown, file in zip(seen, found, strict=True)}
     return plan_poll(
         seen,
         looking(runtime).ledger.drop_names(),

@@ -91,11 +91,9 @@ def is_safe(name: str) -> bool:
 
 def match(pattern: str, ascob: str, name: str) -> Stamp | None:
     """What ``name`` says by this pattern, or None when it does not match. Raises PatternError for the pattern."""
-    if not is_safe(name):
-        return None
     expression, groups = _compiled(pattern, ascob)
     found = expression.fullmatch(name)
-    if found is None:
+    if found is None or not is_safe(name):
         return None
     tokens: dict[str, str] = {}
     for group, token in groups.items():

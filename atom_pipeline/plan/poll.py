@@ -127,12 +127,14 @@ def is_handled(file: Seen, known: Known | None, meaning: Meaning) -> bool:
 
 def is_done_file(name: str, names: Collection[str], suffixes: Sequence[str] = DONE_SUFFIXES) -> bool:
     """Whether a name only says that another file of the listing is complete."""
+    if not name.endswith(tuple(suffixes)):
+        return False
     return any(name.endswith(suffix) and name.removesuffix(suffix) in names for suffix in suffixes)
 
 
 def has_done_file(name: str, names: Collection[str], suffixes: Sequence[str] = DONE_SUFFIXES) -> bool:
     """Whether a file of the listing says that this one is complete."""
-    return any(f"{name}{suffix}" in names for suffix in suffixes)
+    return bool(names) and any(f"{name}{suffix}" in names for suffix in suffixes)
 
 
 def plan_poll(
@@ -148,11 +150,12 @@ def plan_poll(
 ) -> PollPlan:
     """Decide what to collect. ``running`` says which collection is under way, if one is: the next waits for it."""
     names = {file.name for file in listing}
+    marks = {name for name in names if is_done_file(name, names, suffixes)}
     ready: list[tuple[Seen, Pending]] = []  # stable and due
     later: list[tuple[Seen, Pending, str]] = []  # remembered, with the reason
     handled, strangers = 0, list[str]()
     for file in listing:
-        if is_done_file(file.name, names, suffixes):
+        if file.name in marks:
             continue
         means, record = meaning(file.name), known.get(file.name)
         if is_handled(file, record, means):
@@ -163,7 +166,7 @@ def plan_poll(
         same = before is not None and (before.size, before.mtime) == (file.size, file.mtime)
         entry = before if before is not None and same else Pending(file.size, file.mtime, now)
         settled = settled_at(file.size, file.mtime, record)
-        if not (same or settled is not None or has_done_file(file.name, names, suffixes)):
+        if not (same or settled is not None or has_done_file(file.name, marks, suffixes)):
             grew = f"era de {before.size} bytes, agora {file.size}" if before else "visto agora pela primeira vez"
             later.append((file, entry, f"ainda não está estável ({grew})"))
         elif (due := max(settled or _EPOCH, _next_attempt(entry, now))) > now:
