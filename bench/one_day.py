@@ -18,10 +18,13 @@ import polars as pl
 def main() -> None:
     task = json.loads(sys.argv[1])
     os.environ.update(ATOM_HOME=task["home"], ATOM_DROP_URL=f"file://{task['drop']}")
-    from assets.build import build_defs
-    from atom_pipeline.cli.running import collect_drop, dagster_instance, run_days
-    from resources.runtime import open_portfolios
-    from resources.settings import Settings
+    from atom_pipeline.garbage import nothing_is_garbage
+
+    with nothing_is_garbage():
+        from assets.build import build_defs
+        from atom_pipeline.cli.running import collect_drop, dagster_instance, run_days
+        from resources.runtime import open_portfolios
+        from resources.settings import Settings
 
     settings, day = Settings.from_env(), date.fromisoformat(task["day"])
     Path(task["home"]).mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,8 @@ def main() -> None:
         if collected.errors:
             sys.exit(f"not collected: {collected.errors}")
         with dagster_instance(settings, runtime.postgres_url) as instance:
-            definitions = build_defs(settings)
+            with nothing_is_garbage():
+                definitions = build_defs(settings)
             began = time.time()
             [made] = run_days(runtime, definitions, instance, [day])
             seconds = time.time() - began

@@ -12,6 +12,7 @@ from atom_pipeline.cli.console import console, parse_day, print_table
 from atom_pipeline.cli.opened import PortfolioOption, opened
 from atom_pipeline.day import Decision, Status
 from atom_pipeline.errors import AtomError
+from atom_pipeline.garbage import nothing_is_garbage
 
 if TYPE_CHECKING:
     from resources.runtime import PortfolioRuntime
@@ -49,7 +50,8 @@ def run(
 
 def collect_and_run(runtime: PortfolioRuntime, day: date, *, first: date | None = None) -> int:
     """Collect, then make the day and those that must be made with it; returns how many things need a person."""
-    from assets.build import build_defs
+    with nothing_is_garbage():
+        from assets.build import build_defs
     from atom_pipeline.cli.running import collect_drop, dagster_instance, print_collected, run_days
     from atom_pipeline.day import days_to_run
     from resources.ledger_records import WaveStatus
@@ -62,7 +64,8 @@ def collect_and_run(runtime: PortfolioRuntime, day: date, *, first: date | None 
     bases = [base.day for base in runtime.ledger.bases()]
     days = days_to_run(day, stale=runtime.stale(), bases=bases, first=first)
     with dagster_instance(runtime.settings, runtime.postgres_url) as instance:
-        definitions = build_defs(runtime.settings, clock=runtime.clock)
+        with nothing_is_garbage():
+            definitions = build_defs(runtime.settings, clock=runtime.clock)
         done = []
         known = {wave.label for wave in runtime.ledger.waves(status=WaveStatus.SENT)}
         for made in run_days(runtime, definitions, instance, days):

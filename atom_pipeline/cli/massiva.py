@@ -15,6 +15,7 @@ import typer
 from atom_pipeline.cli.console import console, parse_day, print_table
 from atom_pipeline.cli.opened import PortfolioOption, opened
 from atom_pipeline.errors import AtomError
+from atom_pipeline.garbage import nothing_is_garbage
 
 if TYPE_CHECKING:
     from resources.runtime import PortfolioRuntime
@@ -88,7 +89,8 @@ def _show(runtime: PortfolioRuntime, day: date, csv: Path | None) -> None:
 
 def _send(runtime: PortfolioRuntime, day: date, minutes: float) -> bool:
     """Run Dagster's own jobs, so that the UI shows it: the one that sends, then the one that makes the marks."""
-    from assets.build import build_defs
+    with nothing_is_garbage():
+        from assets.build import build_defs
     from assets.massiva import SENDING, marks_job_name, massiva_job_name
     from atom_pipeline.cli.running import dagster_instance, run_job
     from resources.massiva import config_of
@@ -96,7 +98,8 @@ def _send(runtime: PortfolioRuntime, day: date, minutes: float) -> bool:
 
     config_of(runtime)
     with dagster_instance(runtime.settings, runtime.postgres_url) as instance:
-        definitions = build_defs(runtime.settings, clock=runtime.clock)
+        with nothing_is_garbage():
+            definitions = build_defs(runtime.settings, clock=runtime.clock)
         op = "__".join([runtime.name, *SENDING.split("/")])
         how = {op: {"config": {"minutes": minutes}}}
         with _told(runtime, day):
