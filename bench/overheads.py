@@ -98,6 +98,7 @@ def tick(home: Path, files: int) -> None:
 
     from assets.build import build_defs
     from atom_pipeline.cli.running import dagster_instance
+    from atom_pipeline.garbage import nothing_is_garbage
     from atom_pipeline.layout.names import build_name
     from resources.runtime import open_portfolios
     from resources.settings import Settings
@@ -117,7 +118,8 @@ def tick(home: Path, files: int) -> None:
             name = build_name(layout, stamp=stamp, ascob=runtime.portfolio.ascob)
             (home / "drop" / name).write_bytes(b"x")
         with dagster_instance(settings, runtime.postgres_url) as instance:
-            repository = build_defs(settings, sensors=sensors_over(OpenedOnce(settings))).get_repository_def()
+            with nothing_is_garbage():  # as ``atom_pipeline.definitions``
+                repository = build_defs(settings, sensors=sensors_over(OpenedOnce(settings))).get_repository_def()
             sensor, cursor = drop_sensor_name(runtime.name), None
             for what in ("the sensor's first look", "its second look"):
                 started, used = time.perf_counter(), time.process_time()
