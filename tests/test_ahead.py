@@ -19,12 +19,12 @@ def test_all_is_given_in_order_and_no_more_than_the_workers_is_made_at_once() ->
         with lock:
             going += 1
             most = max(most, going)
-        both.wait()  # neither of two goes on without the other
+        both.wait()  # one alone does not go on
         with lock:
             going -= 1
         return item * item
 
-    assert list(made_ahead(make, range(2), workers=2)) == [0, 1]
+    assert list(made_ahead(make, range(6), workers=2)) == [0, 1, 4, 9, 16, 25]
     assert most == 2
 
 

@@ -222,7 +222,7 @@ class LayoutWriter:
         return self.written
 
     def _abandon(self) -> None:
-        with suppress(Exception):  # what went wrong is raised already
+        with suppress(Exception):  # what brought us here is being raised
             self._sink.end()
         if self._body:
             self._body.close()

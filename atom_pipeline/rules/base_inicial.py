@@ -21,7 +21,7 @@ from atom_pipeline.layout.model import Layout
 from atom_pipeline.portfolio import Portfolio
 from atom_pipeline.rules.acordos import apply_acordos
 from atom_pipeline.rules.fichas import fichas
-from atom_pipeline.rules.groups import unfold
+from atom_pipeline.rules.groups import place_within, unfold
 from atom_pipeline.rules.shapes import starting_table
 from atom_pipeline.rules.state import ACCEPTED, TABLES, Motivo, Situacao, empty, sinalizadas_of_day
 from atom_pipeline.rules.telefones import ENRIQUECIMENTO, apply_telefones
@@ -229,7 +229,7 @@ def _telefones(
             enriquecido_em=pl.when(enriched).then(pl.lit(day, pl.Date)).otherwise("enriquecido_em"),
         )
         .sort("contrato", enriched, "enriquecimento", "ordem")
-        .with_columns(ordem=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("contrato"))
+        .with_columns(ordem=place_within("contrato"))
         .select(list(TABLES["telefones_contato"]))
     )
 

@@ -39,14 +39,13 @@ def changed_fields(newer: Rows, older: Rows, compared: pl.Series) -> pl.DataFram
         return _NOTHING
     known = older.select("contrato").with_row_index(PLACE).collect()
     rows = newer.select("contrato").with_row_index(ROW).collect()
-    heights = rows.height, known.height
     rows = rows[compared.sort()].join(known, on="contrato", how="left", maintain_order="left")
     in_order = _in_order(rows[PLACE])
-    flags = _compared_in_order(newer, older, rows.filter(in_order), heights, fields)
+    flags = _compared_in_order(newer, older, rows.filter(in_order), fields)
     others = rows.filter(~in_order)
     if others.height:
         apart = _compared_apart if others.height <= OTHERS else _compared_by_columns
-        flags = pl.concat([flags, apart(newer, older, others, heights, fields)], how="diagonal").sort(ROW)
+        flags = pl.concat([flags, apart(newer, older, others, fields)], how="diagonal").sort(ROW)
     changed = [name for name in fields if name in flags.columns]
     if not changed:
         return _NOTHING
@@ -79,31 +78,26 @@ def _in_order(places: pl.Series) -> pl.Series:
     return pl.select(pl.repeat(False, places.len(), dtype=pl.Boolean)).to_series().scatter(best[ROW], True)
 
 
-def _compared_in_order(
-    newer: pl.LazyFrame, older: pl.LazyFrame, rows: pl.DataFrame, heights: tuple[int, int], fields: list[str]
-) -> pl.DataFrame:
+def _compared_in_order(newer: pl.LazyFrame, older: pl.LazyFrame, rows: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
     """A Boolean column for each field that differs anywhere; both frames are read once, side by side."""
     if rows.is_empty():
         return rows.select(ROW)
     shared = [name for name in fields if name in older.collect_schema()]
-    here = _taken(newer.select(fields), rows[ROW], heights[0])
-    there = _taken(older.select(shared), rows[PLACE], heights[1]).rename(lambda name: f"{name}{BEFORE}")
+    here = _taken(newer, rows[ROW], fields)
+    there = _taken(older, rows[PLACE], shared).rename(lambda name: f"{name}{BEFORE}")
     differ = _differ(pl.concat([here, there], how="horizontal"), fields)
     return rows.select(ROW).hstack(_any_of(differ.collect(engine="streaming")))
 
 
-def _taken(rows: pl.LazyFrame, places: pl.Series, height: int) -> pl.LazyFrame:
-    """The rows at these places, which rise, of so many."""
+def _taken(rows: pl.LazyFrame, places: pl.Series, columns: list[str]) -> pl.LazyFrame:
+    """Columns of the rows at these places, which rise."""
+    height = rows.select(pl.len()).collect().item()
     taken = pl.select(pl.repeat(False, height, dtype=pl.Boolean).alias(TAKEN)).to_series().scatter(places, True)
-    names = rows.collect_schema().names()
-    return pl.concat([rows, taken.to_frame().lazy()], how="horizontal").filter(TAKEN).select(names)
+    return pl.concat([rows.select(columns), taken.to_frame().lazy()], how="horizontal").filter(TAKEN).select(columns)
 
 
-def _compared_apart(
-    newer: pl.LazyFrame, older: pl.LazyFrame, rows: pl.DataFrame, heights: tuple[int, int], fields: list[str]
-) -> pl.DataFrame:
+def _compared_apart(newer: pl.LazyFrame, older: pl.LazyFrame, rows: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
     """The same of a few rows in any order: taken out of both frames first."""
-    del heights
     shared = [name for name in fields if name in older.collect_schema()]
     here = rows_with(newer.select("contrato", *fields).with_row_index(ROW), rows[ROW]).drop(ROW).collect()
     there = rows_with(older.select("contrato", *shared), rows["contrato"]).collect()
@@ -113,10 +107,9 @@ def _compared_apart(
 
 
 def _compared_by_columns(
-    newer: pl.LazyFrame, older: pl.LazyFrame, rows: pl.DataFrame, heights: tuple[int, int], fields: list[str]
+    newer: pl.LazyFrame, older: pl.LazyFrame, rows: pl.DataFrame, fields: list[str]
 ) -> pl.DataFrame:
     """The same of many rows in any order: all rows of some columns are in memory at a time."""
-    del heights
     shared = [name for name in fields if name in older.collect_schema()]
     flags = rows.select(ROW)
     for first in range(0, len(fields), COLUMNS_AT_A_TIME):
